@@ -1,0 +1,198 @@
+// Package trend counts what happened to items of late: by hour for two days and by day for
+// a month. It holds counters only; who feeds it and who asks must see to it that they do
+// not do so at once.
+//
+// Counts are integers and every order is total, so the same events in the same order give
+// the same lists and the same bytes. A bucket that outgrows its bound forgets its
+// rarest entries.
+package trend
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+const (
+	// MinWindow and MaxWindow bound the windows of Top.
+	MinWindow = time.Hour
+	MaxWindow = 30 * 24 * time.Hour
+
+	hoursKept = 48
+	daysKept  = 31
+	// hourEntries and dayEntries bound the (type, item) pairs that a bucket keeps; it grows
+	// to twice as many before it forgets.
+	hourEntries = 8 << 10
+	dayEntries  = 16 << 10
+	// maxCount keeps sums of weighted counts far from overflow.
+	maxCount = 1_000_000_000
+)
+
+// Counters counts events by item, type and time. The zero Counters is ready for use.
+// At most hoursKept + daysKept buckets of twice their entries are held, some 100 MB at the worst.
+type Counters struct {
+	hours, days series
+	changes     uint64
+}
+
+// Count is an item and its weighted number of events.
+type Count struct {
+	ItemID string
+	Score  float64
+}
+
+type entry struct {
+	kind event.Type
+	item string
+}
+
+// compare orders entries by type, then item.
+func (e entry) compare(other entry) int {
+	if c := strings.Compare(string(e.kind), string(other.kind)); c != 0 {
+		return c
+	}
+	return strings.Compare(e.item, other.item)
+}
+
+type bucket map[entry]int64
+
+// series holds buckets by their start in units since 1970.
+type series struct {
+	buckets map[int64]bucket
+	newest  int64
+}
+
+// Add counts n events of a type for an item. Events too old for every bucket, measured by
+// the newest event seen, and n <= 0 change nothing.
+func (c *Counters) Add(at time.Time, kind event.Type, itemID string, n int64) {
+	if n <= 0 || itemID == "" {
+		return
+	}
+	c.changes++
+	e := entry{kind, itemID}
+	c.hours.add(floorDiv(at.Unix(), 3600), hoursKept, hourEntries, e, n)
+	c.days.add(floorDiv(at.Unix(), 86400), daysKept, dayEntries, e, n)
+}
+
+// Changes grows with every event that was added; equal values mean equal lists at one time.
+func (c *Counters) Changes() uint64 { return c.changes }
+
+// Prune forgets what no window that ends at now or later can see.
+func (c *Counters) Prune(now time.Time) {
+	c.hours.prune(floorDiv(now.Unix(), 3600), hoursKept)
+	c.days.prune(floorDiv(now.Unix(), 86400), daysKept)
+}
+
+// Top returns the n items with the greatest weighted number of events in the window that
+// ends with the hour of now, the greatest first and equal ones by id. Where kind is empty
+// each type counts with its weight (to a thousandth; 0 where it has none), else only that
+// type does, each event once. A window of up to 48 hours is made of hours and a longer one
+// of days; of the oldest bucket that share counts that lies inside the window.
+// O(entries in the window).
+func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, weights map[event.Type]float64, n int) []Count {
+	window = min(max(window, MinWindow), MaxWindow)
+	s, unit := &c.hours, int64(3600)
+	if window > hoursKept*time.Hour {
+		s, unit = &c.days, 86400
+	}
+	milli := make(map[event.Type]int64, len(weights))
+	for t, w := range weights {
+		milli[t] = int64(w * 1000)
+	}
+	if kind != "" {
+		milli = map[event.Type]int64{kind: 1000}
+	}
+	from := now.Add(-window).Unix()
+	sums := map[string]int64{}
+	for at := floorDiv(from, unit); at <= floorDiv(now.Unix(), unit); at++ {
+		minutes := min(unit, at*unit+unit-from) / 60
+		for e, count := range s.buckets[at] {
+			if w := milli[e.kind]; w > 0 && minutes > 0 {
+				sums[e.item] += count * w * minutes
+			}
+		}
+	}
+	return best(sums, float64(unit/60*1000), n)
+}
+
+func best(sums map[string]int64, unit float64, n int) []Count {
+	out := make([]Count, 0, len(sums))
+	for item, sum := range sums {
+		out = append(out, Count{ItemID: item, Score: float64(sum) / unit})
+	}
+	slices.SortFunc(out, func(a, b Count) int {
+		if c := cmp.Compare(b.Score, a.Score); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ItemID, b.ItemID)
+	})
+	return out[:min(n, len(out))]
+}
+
+func (s *series) add(at, kept int64, entries int, e entry, n int64) {
+	if s.buckets == nil {
+		s.buckets = map[int64]bucket{}
+		s.newest = at
+	}
+	if at <= s.newest-kept {
+		return
+	}
+	if at > s.newest {
+		s.newest = at
+		s.prune(at, kept)
+	}
+	b := s.buckets[at]
+	if b == nil {
+		b = bucket{}
+		s.buckets[at] = b
+	}
+	old, known := b[e]
+	if !known {
+		e.item = strings.Clone(e.item)
+		e.kind = event.Type(strings.Clone(string(e.kind)))
+	}
+	b[e] = min(old+min(n, maxCount), maxCount)
+	if len(b) > 2*entries {
+		s.buckets[at] = b.frequent(entries)
+	}
+}
+
+// prune forgets the buckets at and before at - kept.
+func (s *series) prune(at, kept int64) {
+	for start := range s.buckets {
+		if start <= at-kept {
+			delete(s.buckets, start)
+		}
+	}
+}
+
+// frequent keeps the n entries with the greatest counts.
+func (b bucket) frequent(n int) bucket {
+	all := b.sorted()
+	slices.SortStableFunc(all, func(x, y entry) int { return cmp.Compare(b[y], b[x]) })
+	out := make(bucket, 2*n)
+	for _, e := range all[:min(n, len(all))] {
+		out[e] = b[e]
+	}
+	return out
+}
+
+func (b bucket) sorted() []entry {
+	out := make([]entry, 0, len(b))
+	for e := range b {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, entry.compare)
+	return out
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
