@@ -35,7 +35,6 @@ var aliases = map[string]Type{
 	"add-to-cart":               AddToCart,
 	"remove-from-cart":          RemoveFromCart,
 	"purchase-complete":         Purchase,
-	"search":                    Search,
 	"home-page-view":            PageView,
 	"category-page-view":        ViewItemList,
 	"shopping-cart-page-view":   BeginCheckout,
@@ -43,8 +42,57 @@ var aliases = map[string]Type{
 
 // Canonical returns the type that name stands for: an alias's, else name itself.
 func Canonical(name string) Type {
+	if t := Type(name); t.Number() != 0 {
+		return t
+	}
 	if t, ok := aliases[name]; ok {
 		return t
 	}
 	return Type(name)
+}
+
+// numbered holds the types that Attune gives a meaning at their stored numbers.
+var numbered = [...]Type{
+	1: ViewItem, 2: ViewItemList, 3: SelectItem, 4: AddToCart, 5: RemoveFromCart, 6: AddToWishlist,
+	7: BeginCheckout, 8: Purchase, 9: Refund, 10: Search, 11: Rate, 12: PageView,
+}
+
+// Number returns the number under which a type that Attune gives a meaning is stored,
+// which never changes; 0 for a custom type.
+func (t Type) Number() uint8 {
+	switch t {
+	case ViewItem:
+		return 1
+	case ViewItemList:
+		return 2
+	case SelectItem:
+		return 3
+	case AddToCart:
+		return 4
+	case RemoveFromCart:
+		return 5
+	case AddToWishlist:
+		return 6
+	case BeginCheckout:
+		return 7
+	case Purchase:
+		return 8
+	case Refund:
+		return 9
+	case Search:
+		return 10
+	case Rate:
+		return 11
+	case PageView:
+		return 12
+	}
+	return 0
+}
+
+// TypeOf returns the type with that number, false where this version knows none.
+func TypeOf(number uint8) (Type, bool) {
+	if number == 0 || int(number) >= len(numbered) {
+		return "", false
+	}
+	return numbered[number], true
 }
