@@ -1,0 +1,184 @@
+package feature
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// visit folds n events of everyday shopping.
+func visit(n int) *State {
+	var s State
+	for i := range n {
+		e := shopping(i)
+		s.Fold(&e)
+	}
+	return &s
+}
+
+func shopping(i int) event.Event {
+	e := event.Event{
+		ID: fmt.Sprintf("0b0f2c9e-3a57-4a0a-8a53-%012d", i), UserID: "user-12345", Type: event.ViewItem,
+		ItemID: fmt.Sprint("SKU-", 100000+i*7919%800), OccurredAt: newest.Add(time.Duration(i*i%9973) * -37 * time.Minute),
+	}
+	switch i % 10 {
+	case 3:
+		e.Type = event.AddToCart
+	case 5:
+		e.Type, e.ItemID = event.Search, ""
+	case 7:
+		e.Type = event.Purchase
+		e.Lines = []event.Line{{ItemID: e.ItemID, Quantity: 2}, {ItemID: "SKU-1", Quantity: 1}}
+		e.ItemID, e.Value = "", event.Money{Currency: "EUR", Minor: 4999}
+	case 8:
+		e.Type = "video_played"
+	}
+	return e
+}
+
+func TestEmptyState(t *testing.T) {
+	var s State
+	data := s.Append(nil)
+	got, err := Decode(data)
+	if err != nil || got.Events() != 0 || !got.Newest().IsZero() || !got.First().IsZero() || got.Presence("x") != Absent {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if s := got.Summary(newest); s.Types != nil || got.Recent() != nil || got.Cart() != nil {
+		t.Errorf("%+v", s)
+	}
+	if !bytes.Equal(Merge().Append(nil), data) || !bytes.Equal(Merge(nil, got).Append(nil), data) {
+		t.Error("to merge nothing gives something")
+	}
+}
+
+// TestStoredFormStays asks for the bytes of version 1, which stores hold.
+func TestStoredFormStays(t *testing.T) {
+	var s State
+	s.Fold(&event.Event{ID: "1", Type: event.AddToCart, ItemID: "a", OccurredAt: time.UnixMicro(5)})
+	s.Fold(&event.Event{
+		ID: "2", Type: event.Purchase, Value: event.Money{Currency: "EUR", Minor: 7},
+		Lines: []event.Line{{ItemID: "a", Quantity: 2}}, OccurredAt: time.UnixMicro(6),
+	})
+	s.Fold(&event.Event{ID: "3", Type: "mine", OccurredAt: time.UnixMicro(4)})
+	const want = "01" + "0201046" + "16d696e65" + "0101" + // names a, mine; mine is a custom type
+		"03" + "040a00" + "080200" + "100300" + // add_to_cart at 5, purchase at 6, mine at 4
+		"06" + "01080001" + "01090001" + // each a cell of month 0 and one of day 0
+		"0110d2aa9502010e" + "0111d2aa9502010e" + "01200001" + "01210001" +
+		"04" + "a42c16f52a7c1626" + "8b59801662b52160" + "d46405367612b4b7" +
+		"02" + "280b8b59801662b521600002" + "0402d46405367612b4b700" +
+		"01" + "280b8b59801662b521600002"
+	if got := fmt.Sprintf("%x", s.Append(nil)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	data := visit(40).Append(nil)
+	for n := range data {
+		if _, err := Decode(data[:n]); !errors.Is(err, event.ErrCorrupt) {
+			t.Errorf("cut to %d bytes: %v", n, err)
+		}
+	}
+	if _, err := Decode(append(bytes.Clone(data), 0)); !errors.Is(err, event.ErrCorrupt) {
+		t.Error(err)
+	}
+	data[0]++
+	if _, err := Decode(data); !errors.Is(err, event.ErrNewerVersion) {
+		t.Error(err)
+	}
+}
+
+// FuzzDecode asks that what Decode takes is what Append writes, and that the state works.
+func FuzzDecode(f *testing.F) {
+	for _, n := range []int{0, 1, 3, 12} {
+		f.Add(visit(n).Append(nil))
+	}
+	many := visit(2)
+	for i := range 40 {
+		many.Fold(&event.Event{ID: fmt.Sprint(i), Type: event.Type(fmt.Sprint("t", i)), ItemID: "a", OccurredAt: newest})
+	}
+	f.Add(many.Append(nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Decode(data)
+		if err != nil {
+			if !errors.Is(err, event.ErrCorrupt) && !errors.Is(err, event.ErrNewerVersion) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again := s.Append(nil); !bytes.Equal(again, data) {
+			t.Fatalf("taken:\n%x\nwritten:\n%x", data, again)
+		}
+		s.Summary(newest)
+		s.Recent()
+		s.Cart()
+		s.Bought()
+		s.Seen()
+		e := shopping(7)
+		merged := Merge(s, visit(3))
+		merged.Fold(&e)
+		if _, err := Decode(merged.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func benchmarkFold(b *testing.B, n int) {
+	data, next := visit(n).Append(nil), shopping(n)
+	next.OccurredAt = newest.Add(time.Minute)
+	dst := make([]byte, 0, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := Decode(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Fold(&next)
+		dst = s.Append(dst[:0])
+	}
+	b.ReportMetric(float64(len(data)), "bytes")
+}
+
+func BenchmarkFold20(b *testing.B)   { benchmarkFold(b, 20) }
+func BenchmarkFold256(b *testing.B)  { benchmarkFold(b, 256) }
+func BenchmarkFold5000(b *testing.B) { benchmarkFold(b, 5000) }
+
+func BenchmarkDecode256(b *testing.B) {
+	data := visit(256).Append(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppend256(b *testing.B) {
+	s := visit(256)
+	dst := make([]byte, 0, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = s.Append(dst[:0])
+	}
+}
+
+func BenchmarkSummary256(b *testing.B) {
+	s := visit(256)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Summary(newest)
+	}
+}
+
+// BenchmarkRebuild folds a long history into one state, as a rebuild does.
+func BenchmarkRebuild(b *testing.B) {
+	const n = 20_000
+	for b.Loop() {
+		visit(n)
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,123 @@
+package feature
+
+import "encoding/binary"
+
+// stateVersion is the first byte of a stored state.
+const stateVersion = 1
+
+// The bits of an entry's first byte, beside the number of its type in the lowest four.
+const (
+	customTag   = 15 // in the place of the type's number: the name's rank follows
+	sameTag     = 1 << 4
+	quantityTag = 1 << 5
+)
+
+// Append appends the state's stored form to dst. Two states of the same events have the
+// same form. It is, numbers being varints:
+//
+//	version, 1 byte
+//	names   count, their lengths, their bytes; sorted, each in use
+//	customs count, ranks among the names; sorted by (hash, name)
+//	kinds   count, each: slot, first - first of the one before, last - first
+//	cells   count, each: 2 * period + 1, slot and daily in 1 byte and currency, or, where these
+//	        three are those of the one before, 2 * (period - its period); events; with a
+//	        currency, amount
+//	prints  count + 1, each in 8 bytes, sorted; or 0 where they were too many
+//	recent  count, each: tag, custom type's rank, time of the one before - time and
+//	        fingerprint where they differ from the one before, item's rank, quantity if not 1
+//	orders  as recent
+func (s *State) Append(dst []byte) []byte {
+	var orderSpace, rankSpace [320]uint32
+	order, rank := s.arrange(orderSpace[:], rankSpace[:])
+	dst = append(dst, stateVersion)
+	dst = s.appendNames(dst, order, rank)
+	dst = s.appendSums(dst)
+	if s.overflow {
+		dst = append(dst, 0)
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(s.prints))+1)
+		for _, print := range s.prints {
+			dst = binary.LittleEndian.AppendUint64(dst, print)
+		}
+	}
+	dst = appendEntries(dst, s.recent, rank)
+	return appendEntries(dst, s.orders, rank)
+}
+
+func (s *State) appendNames(dst []byte, order, rank []uint32) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(order)))
+	for _, i := range order {
+		dst = binary.AppendUvarint(dst, uint64(len(s.table.text[i])))
+	}
+	for _, i := range order {
+		dst = append(dst, s.table.text[i]...)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(s.customs)))
+	for i := range s.customs {
+		dst = binary.AppendUvarint(dst, uint64(rank[s.customs[i].name]))
+	}
+	return dst
+}
+
+func (s *State) appendSums(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s.kinds)))
+	first := int64(0)
+	for i := range s.kinds {
+		k := &s.kinds[i]
+		dst = append(dst, k.slot)
+		dst = binary.AppendVarint(dst, k.first-first)
+		dst = binary.AppendUvarint(dst, uint64(k.last)-uint64(k.first))
+		first = k.first
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(s.cells)))
+	before := cellKey(0)
+	for i := range s.cells {
+		c := &s.cells[i]
+		if c.key>>periodBits == before>>periodBits {
+			dst = binary.AppendUvarint(dst, uint64(c.key-before)<<1)
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(c.key.period())<<1|1)
+			dst = append(dst, byte(c.key>>dailyShift))
+			dst = binary.AppendUvarint(dst, uint64(c.key.currency()))
+		}
+		dst = binary.AppendUvarint(dst, uint64(c.events))
+		if c.key.currency() != 0 {
+			dst = binary.AppendVarint(dst, c.amount)
+		}
+		before = c.key
+	}
+	return dst
+}
+
+func appendEntries(dst []byte, list []entry, rank []uint32) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	var before entry
+	for i := range list {
+		e := &list[i]
+		tag := byte(e.kind)
+		if e.kind >= customBase {
+			tag = customTag
+		}
+		same := i > 0 && e.at == before.at && e.print == before.print
+		if same {
+			tag |= sameTag
+		}
+		if e.quantity != 1 {
+			tag |= quantityTag
+		}
+		dst = append(dst, tag)
+		if e.kind >= customBase {
+			dst = binary.AppendUvarint(dst, uint64(rank[e.kind-customBase]))
+		}
+		if !same {
+			dst = binary.AppendVarint(dst, before.at-e.at)
+			dst = binary.LittleEndian.AppendUint64(dst, e.print)
+		}
+		dst = binary.AppendUvarint(dst, uint64(rank[e.item]))
+		if e.quantity != 1 {
+			dst = binary.AppendUvarint(dst, uint64(e.quantity))
+		}
+		before = *e
+	}
+	return dst
+}

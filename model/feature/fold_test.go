@@ -1,0 +1,228 @@
+package feature
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+var newest = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+var known = []event.Type{
+	event.ViewItem, event.ViewItemList, event.SelectItem, event.AddToCart, event.RemoveFromCart,
+	event.Purchase, event.Refund, event.Search, event.PageView,
+}
+
+// anyEvents draws up to n events of one visitor, with distinct ids: few and many types,
+// times that collide, times long past, lines that repeat an item.
+func anyEvents(t *rapid.T, n int) []event.Event {
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+	customs := rapid.SampledFrom([]int{0, 3, 80}).Draw(t, "custom types")
+	items := rapid.SampledFrom([]int{1, 5, 2000}).Draw(t, "items")
+	lines := rapid.SampledFrom([]int{2, 9, 60}).Draw(t, "lines")
+	span := rapid.SampledFrom([]time.Duration{0, time.Hour, 100 * 24 * time.Hour, 4000 * 24 * time.Hour}).Draw(t, "span")
+	money := func() event.Money {
+		if rng.IntN(3) == 0 {
+			return event.Money{}
+		}
+		return event.Money{Currency: []string{"EUR", "USD", "GBP"}[rng.IntN(3)], Minor: rng.Int64N(event.MaxAmount)}
+	}
+	events := make([]event.Event, rapid.IntRange(0, n).Draw(t, "events"))
+	for i := range events {
+		e := &events[i]
+		e.ID = fmt.Sprint("e", i)
+		e.UserID = "u"
+		e.Type = known[rng.IntN(len(known))]
+		if customs > 0 && rng.IntN(2) == 0 {
+			e.Type = event.Type(fmt.Sprint("custom_", rng.IntN(customs)))
+		} else if rng.IntN(20) == 0 {
+			e.Type = Other
+		}
+		e.OccurredAt = newest.Add(-time.Duration(rng.Int64N(int64(span)/int64(time.Minute)+1)) * time.Minute)
+		e.Value = money()
+		if rng.IntN(4) > 0 {
+			e.ItemID = fmt.Sprint("item-", rng.IntN(items))
+		}
+		if e.Type == event.Purchase || e.Type == event.Refund || rng.IntN(10) == 0 {
+			for range 1 + rng.IntN(lines) {
+				e.Lines = append(e.Lines, event.Line{ItemID: fmt.Sprint("item-", rng.IntN(items)), Quantity: 1 + rng.Int64N(3)})
+			}
+		}
+	}
+	return events
+}
+
+// folded folds events in, leaving out those whose ids were seen: where the state cannot
+// tell, a set of ids does, as the stored events do.
+func folded(t *rapid.T, events []event.Event) *State {
+	var s State
+	stored := make(map[string]bool)
+	for i := range events {
+		e := &events[i]
+		if s.Presence(e.ID) == Absent {
+			if stored[e.ID] {
+				t.Fatalf("%s is folded in and said to be absent", e.ID)
+			}
+		} else if stored[e.ID] {
+			continue
+		}
+		stored[e.ID] = true
+		s.Fold(e)
+	}
+	return &s
+}
+
+func TestOrderAndDuplicatesDoNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := anyEvents(t, 700)
+		want := folded(t, events).Append(nil)
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "shuffle"), 2))
+		again := append([]event.Event(nil), events...)
+		for range len(events) / 3 {
+			again = append(again, events[rng.IntN(len(events))])
+		}
+		rng.Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
+		if got := folded(t, again).Append(nil); !bytes.Equal(got, want) {
+			t.Fatalf("another order gives other bytes: %d, %d", len(got), len(want))
+		}
+	})
+}
+
+func TestFoldThroughStoredForm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := anyEvents(t, 400)
+		want := folded(t, events).Append(nil)
+		every := rapid.IntRange(1, 50).Draw(t, "events a write")
+		s := &State{}
+		for i := range events {
+			s.Fold(&events[i])
+			if i%every == 0 {
+				s = stored(t, s)
+			}
+		}
+		if got := s.Append(nil); !bytes.Equal(got, want) {
+			t.Fatal("to write and read the state in between gives other bytes")
+		}
+	})
+}
+
+// stored returns the state as it comes out of its stored form.
+func stored(t *rapid.T, s *State) *State {
+	data := s.Append([]byte("before"))[6:]
+	got, err := Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := got.Append(nil); !bytes.Equal(again, data) {
+		t.Fatalf("read and written again:\n%x\n%x", data, again)
+	}
+	return got
+}
+
+func TestMergeIsFoldOfAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := anyEvents(t, 700)
+		want := folded(t, events).Append(nil)
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "split"), 3))
+		parts := make([]*State, rapid.IntRange(1, 4).Draw(t, "parts")+1)
+		for i := range parts[1:] { // the first stays nil
+			parts[i+1] = &State{}
+		}
+		for i := range events {
+			parts[1+rng.IntN(len(parts)-1)].Fold(&events[i])
+		}
+		var before [][]byte
+		for i, p := range parts[1:] {
+			if rapid.Bool().Draw(t, "stored") {
+				parts[i+1] = stored(t, p)
+			}
+			before = append(before, p.Append(nil))
+		}
+		merged := Merge(parts...)
+		if got := merged.Append(nil); !bytes.Equal(got, want) {
+			t.Fatalf("merged:\n%x\nfolded:\n%x", got, want)
+		}
+		merged.Fold(&event.Event{ID: "new", Type: "custom_new", ItemID: "new", OccurredAt: newest.Add(time.Minute)})
+		for i, p := range parts[1:] {
+			if !bytes.Equal(p.Append(nil), before[i]) {
+				t.Fatal("folding into the merged state changed one that it was made of")
+			}
+		}
+	})
+}
+
+// TestSumsAgainstEvents compares what a state tells with the events themselves.
+func TestSumsAgainstEvents(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := anyEvents(t, 300)
+		s := folded(t, events)
+		if got := s.Events(); got != int64(len(events)) {
+			t.Fatalf("%d events, want %d", got, len(events))
+		}
+		now := newest.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "days later")) * 24 * time.Hour)
+		got := s.Summary(now)
+		want := naive(events, now)
+		for i := range got.Types {
+			g := &got.Types[i]
+			if g.Type.Number() == 0 { // may be summed under Other
+				continue
+			}
+			w := want[g.Type]
+			if d := cmp.Diff(w, g); d != "" {
+				t.Fatal(d)
+			}
+			delete(want, g.Type)
+		}
+		all := int64(0)
+		for _, g := range got.Types {
+			all += g.Counts.All
+		}
+		if all != int64(len(events)) {
+			t.Fatalf("types count %d events, want %d", all, len(events))
+		}
+		for typ := range want {
+			if typ.Number() != 0 {
+				t.Fatalf("%s is missing", typ)
+			}
+		}
+	})
+}
+
+// naive sums events one by one.
+func naive(events []event.Event, now time.Time) map[event.Type]*TypeSummary {
+	types := make(map[event.Type]*TypeSummary)
+	midnight := now.Truncate(24 * time.Hour)
+	for _, e := range events {
+		t := types[e.Type]
+		if t == nil {
+			t = &TypeSummary{Type: e.Type, First: e.OccurredAt, Last: e.OccurredAt}
+			types[e.Type] = t
+		}
+		if e.OccurredAt.Before(t.First) {
+			t.First = e.OccurredAt
+		}
+		if e.OccurredAt.After(t.Last) {
+			t.Last = e.OccurredAt
+		}
+		add := func(w *Windows, n int64) {
+			w.All += n
+			for days, sum := range map[int]*int64{1: &w.D1, 7: &w.D7, 30: &w.D30, 90: &w.D90} {
+				if !e.OccurredAt.Before(midnight.AddDate(0, 0, 1-days)) {
+					*sum += n
+				}
+			}
+		}
+		add(&t.Counts, 1)
+		if e.Value.Known() {
+			add(amounts(&t.Values, e.Value.Currency), e.Value.Minor)
+		}
+	}
+	return types
+}
