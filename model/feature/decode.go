@@ -24,7 +24,8 @@ func Decode(data []byte) (*State, error) {
 	case data[0] > stateVersion:
 		return nil, fmt.Errorf("features: version %d, known up to %d: %w", data[0], stateVersion, event.ErrNewerVersion)
 	}
-	r := reader{data: data, pos: 1}
+	var space [320]bool
+	r := reader{data: data, pos: 1, used: space[:0]}
 	s := &State{}
 	r.names(s)
 	r.kinds(s)
@@ -58,17 +59,30 @@ func (r *reader) require(ok bool) {
 }
 
 func (r *reader) uvarint() uint64 {
-	if r.pos < len(r.data) && r.data[r.pos] < 0x80 {
-		r.pos++
-		return uint64(r.data[r.pos-1])
+	if r.pos < len(r.data) {
+		if c := r.data[r.pos]; c < 0x80 { // as most are
+			r.pos++
+			return uint64(c)
+		}
 	}
-	x, n := binary.Uvarint(r.data[r.pos:])
-	if n <= 0 || r.data[r.pos+n-1] == 0 { // cut off, too great, or longer than need be
-		r.require(false)
-		return 0
+	return r.longUvarint()
+}
+
+func (r *reader) longUvarint() uint64 {
+	var x uint64
+	for i, c := range r.data[r.pos:] {
+		if i == 9 && c > 1 {
+			break // more than 64 bits
+		}
+		x |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			r.pos += i + 1
+			r.require(c != 0 || i == 0) // longer than need be
+			return x
+		}
 	}
-	r.pos += n
-	return x
+	r.require(false)
+	return 0
 }
 
 func (r *reader) varint() int64 {
@@ -125,31 +139,40 @@ func (r *reader) names(s *State) {
 	if n > 0 {
 		s.table.text = make([]string, n, n+spare)
 		s.table.sorted = n
-		r.used = make([]bool, n)
+		if n > cap(r.used) {
+			r.used = make([]bool, n)
+		}
+		r.used = r.used[:n]
 	}
-	lengths := *r
-	total := 0
+	lengths := r.pos
+	total := uint64(0)
 	for range n {
-		length := r.count(1, math.MaxInt)
+		length := r.uvarint()
+		r.require(length <= uint64(len(r.data)))
 		total += length
 	}
-	if total > len(r.data)-r.pos {
-		r.require(false)
-	}
+	r.require(total <= uint64(len(r.data)-r.pos))
 	if r.bad {
 		s.table = table{}
 		r.used = nil
 		return
 	}
-	all := string(r.data[r.pos : r.pos+total])
-	r.pos += total
-	at := 0
+	end := r.pos + int(total)
+	all := string(r.data[r.pos:end])
+	r.pos = lengths
+	before := ""
 	for i := range n {
-		length := lengths.count(1, math.MaxInt)
-		s.table.text[i] = all[at : at+length]
-		at += length
-		r.require(i == 0 || s.table.text[i-1] < s.table.text[i])
+		length := r.uvarint()
+		name := all[:length]
+		all = all[length:]
+		r.require(i == 0 || before < name)
+		s.table.text[i], before = name, name
 	}
+	if r.bad {
+		s.table, r.used = table{}, nil
+		return
+	}
+	r.pos = end
 	n = r.count(1, MaxCustomTypes)
 	if n > 0 {
 		s.customs = make([]custom, n, n+1)
