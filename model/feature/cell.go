@@ -28,6 +28,7 @@ const (
 	keyBits     = slotShift + 6
 	dayMicros   = int64(24 * time.Hour / time.Microsecond)
 	maxCurrency = 1<<24 - 1
+	maxMicros   = 1<<56 - 1 // in the year 4253
 )
 
 func newKey(slot uint8, daily bool, currency uint32, period int64) cellKey {
@@ -54,13 +55,17 @@ func packCurrency(m event.Money) uint32 {
 
 func unpackCurrency(c uint32) string { return string([]byte{byte(c >> 16), byte(c >> 8), byte(c)}) }
 
-// dayOf numbers days of UTC from 1970-01-01 on; what is before that counts as that day.
-func dayOf(micros int64) int64 { return min(max(micros, 0)/dayMicros, maxPeriod) }
+// microsOf counts microseconds from 1970 on and brings times beyond 0..maxMicros, which no
+// valid event has, to these bounds.
+func microsOf(t time.Time) int64 { return min(max(t.UnixMicro(), 0), maxMicros) }
 
-// monthOf numbers months of UTC from January 1970 on; what is before that counts as that month.
+// dayOf numbers days of UTC from 1970-01-01 on.
+func dayOf(micros int64) int64 { return micros / dayMicros }
+
+// monthOf numbers months of UTC from January 1970 on.
 func monthOf(micros int64) int64 {
-	year, month, _ := time.UnixMicro(max(micros, 0)).UTC().Date()
-	return min(int64(year-1970)*12+int64(month-1), maxPeriod)
+	year, month, _ := time.UnixMicro(micros).UTC().Date()
+	return int64(year-1970)*12 + int64(month-1)
 }
 
 // firstDay returns the first day that has sums of its own, -1 where there are no events.

@@ -69,8 +69,8 @@ func TestStoredFormStays(t *testing.T) {
 		"06" + "01080001" + "01090001" + // each a cell of month 0 and one of day 0
 		"0110d2aa9502010e" + "0111d2aa9502010e" + "01200001" + "01210001" +
 		"04" + "a42c16f52a7c1626" + "8b59801662b52160" + "d46405367612b4b7" +
-		"02" + "280b8b59801662b521600002" + "0402d46405367612b4b700" +
-		"01" + "280b8b59801662b521600002"
+		"02" + "f8f9ffffffffffff8b59801662b5216000" + "02" + "1401d46405367612b4b700" +
+		"01" + "f8f9ffffffffffff8b59801662b5216000" + "02"
 	if got := fmt.Sprintf("%x", s.Append(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -158,7 +158,10 @@ func BenchmarkDecode256(b *testing.B) {
 }
 
 func BenchmarkAppend256(b *testing.B) {
-	s := visit(256)
+	s, err := Decode(visit(256).Append(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
 	dst := make([]byte, 0, 1<<16)
 	b.ReportAllocs()
 	for b.Loop() {

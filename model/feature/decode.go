@@ -211,7 +211,8 @@ func (r *reader) kinds(s *State) {
 		if isCustom {
 			customs++
 		}
-		r.require(k.first <= k.last && (known || isCustom || k.slot == otherSlot))
+		r.require(0 <= k.first && k.first <= k.last && k.last <= maxMicros)
+		r.require(known || isCustom || k.slot == otherSlot)
 		r.require(i == 0 || s.kinds[i-1].slot < k.slot)
 	}
 	r.require(customs == len(s.customs))
@@ -293,22 +294,23 @@ func (r *reader) entries(s *State, limit int) []entry {
 		return nil
 	}
 	list := make([]entry, n, min(n+spare, limit))
-	var before entry
+	before := &entry{at: maxMicros}
 	for i := range list {
 		e := &list[i]
 		tag := r.byte()
-		if e.kind = uint32(tag & 15); e.kind == customTag {
+		if e.kind = uint32(tag & kindMask); e.kind == customTag {
 			name := r.name()
 			e.kind = customBase + name
 			r.require(r.bad || event.Type(s.table.text[name]).Number() == 0)
 		} else if _, known := event.TypeOf(uint8(e.kind)); !known {
 			r.require(false)
 		}
+		size := int(tag >> timeShift & timeMask)
 		e.at, e.print = before.at, before.print
-		if tag&sameTag == 0 {
-			e.at -= r.varint()
+		if size > 0 {
+			e.at -= r.delta(size)
 			e.print = r.fixed()
-			r.require(i == 0 || e.at < before.at || e.at == before.at && e.print < before.print)
+			r.require(e.at >= 0 && (i == 0 || e.at < before.at || e.print < before.print))
 		}
 		e.item = r.name()
 		e.quantity = 1
@@ -317,16 +319,25 @@ func (r *reader) entries(s *State, limit int) []entry {
 			r.require(quantity != 1 && quantity <= math.MaxUint32)
 			e.quantity = uint32(quantity)
 		}
-		if tag&sameTag != 0 {
-			r.require(i > 0 && inOrder(&before, e))
-		}
-		r.require(tag&^(customTag|sameTag|quantityTag) == 0)
+		r.require(size > 0 || i > 0 && inOrder(before, e))
 		if r.bad {
 			return nil
 		}
-		before = *e
+		before = e
 	}
 	return list
+}
+
+// delta reads a number of size bytes, 1 to 7, that 8 more bytes follow.
+func (r *reader) delta(size int) int64 {
+	if len(r.data)-r.pos < size+8 {
+		r.require(false)
+		return 0
+	}
+	x := binary.LittleEndian.Uint64(r.data[r.pos:]) & (1<<(8*size) - 1)
+	r.pos += size
+	r.require(size == 1 || x>>(8*(size-1)) != 0) // longer than need be
+	return int64(x)
 }
 
 // inOrder tells whether a may precede b in the stored form, where both are of one time and

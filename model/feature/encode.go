@@ -1,15 +1,22 @@
 package feature
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // stateVersion is the first byte of a stored state.
 const stateVersion = 1
 
-// The bits of an entry's first byte, beside the number of its type in the lowest four.
+// An entry's first byte holds the number of its type in the lowest four bits, then in how
+// many bytes the time before it follows (0: time and fingerprint are those of the entry
+// before), and in the highest bit whether a quantity follows.
 const (
+	kindMask    = 15
 	customTag   = 15 // in the place of the type's number: the name's rank follows
-	sameTag     = 1 << 4
-	quantityTag = 1 << 5
+	timeShift   = 4
+	timeMask    = 7
+	quantityTag = 1 << 7
 )
 
 // Append appends the state's stored form to dst. Two states of the same events have the
@@ -23,8 +30,9 @@ const (
 //	        three are those of the one before, 2 * (period - its period); events; with a
 //	        currency, amount
 //	prints  count + 1, each in 8 bytes, sorted; or 0 where they were too many
-//	recent  count, each: tag, custom type's rank, time of the one before - time and
-//	        fingerprint where they differ from the one before, item's rank, quantity if not 1
+//	recent  count, each: first byte, custom type's rank, time of the one before (at first:
+//	        the latest there is) - time in 1 to 7 bytes and fingerprint in 8, where they
+//	        differ from the one before, item's rank, quantity if not 1
 //	orders  as recent
 func (s *State) Append(dst []byte) []byte {
 	var orderSpace, rankSpace [320]uint32
@@ -91,17 +99,18 @@ func (s *State) appendSums(dst []byte) []byte {
 
 func appendEntries(dst []byte, list []entry, rank []uint32) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(list)))
-	var before entry
+	before := entry{at: maxMicros}
 	for i := range list {
 		e := &list[i]
 		tag := byte(e.kind)
 		if e.kind >= customBase {
 			tag = customTag
 		}
-		same := i > 0 && e.at == before.at && e.print == before.print
-		if same {
-			tag |= sameTag
+		size, delta := 0, uint64(before.at-e.at)
+		if i == 0 || delta != 0 || e.print != before.print {
+			size = max((bits.Len64(delta)+7)/8, 1)
 		}
+		tag |= byte(size) << timeShift
 		if e.quantity != 1 {
 			tag |= quantityTag
 		}
@@ -109,9 +118,9 @@ func appendEntries(dst []byte, list []entry, rank []uint32) []byte {
 		if e.kind >= customBase {
 			dst = binary.AppendUvarint(dst, uint64(rank[e.kind-customBase]))
 		}
-		if !same {
-			dst = binary.AppendVarint(dst, before.at-e.at)
-			dst = binary.LittleEndian.AppendUint64(dst, e.print)
+		if size > 0 {
+			dst = binary.LittleEndian.AppendUint64(dst, delta)
+			dst = binary.LittleEndian.AppendUint64(dst[:len(dst)-8+size], e.print)
 		}
 		dst = binary.AppendUvarint(dst, uint64(rank[e.item]))
 		if e.quantity != 1 {

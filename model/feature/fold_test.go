@@ -195,6 +195,43 @@ func TestSumsAgainstEvents(t *testing.T) {
 	})
 }
 
+// TestSinceIsFoldOfLater compares a state from a month on with one of that month's and
+// later events only. More custom types than have slots may differ in what is Other.
+func TestSinceIsFoldOfLater(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := anyEvents(t, 300)
+		horizon := newest.AddDate(0, -rapid.IntRange(0, 40).Draw(t, "months"), 0)
+		month := time.Date(horizon.Year(), horizon.Month(), 1, 0, 0, 0, 0, time.UTC)
+		var later []event.Event
+		for _, e := range events {
+			if !e.OccurredAt.Before(month) {
+				later = append(later, e)
+			}
+		}
+		all := folded(t, events)
+		before := all.Append(nil)
+		got, want := all.Since(horizon), folded(t, later)
+		if !bytes.Equal(all.Append(nil), before) {
+			t.Fatal("the state itself changed")
+		}
+		if _, err := Decode(got.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if got.Events() != want.Events() || got.First().Before(month) && got.Events() > 0 {
+			t.Fatalf("%d events from %s on, want %d", got.Events(), got.First(), want.Events())
+		}
+		a, b := got.Summary(newest), want.Summary(newest)
+		if d := cmp.Diff(b.Spent, a.Spent); d != "" || a.Purchases != b.Purchases {
+			t.Fatal(d)
+		}
+		if len(all.recent) < MaxRecent { // else older ones had their place
+			if d := cmp.Diff(want.Recent(), got.Recent()); d != "" {
+				t.Fatal(d)
+			}
+		}
+	})
+}
+
 // naive sums events one by one.
 func naive(events []event.Event, now time.Time) map[event.Type]*TypeSummary {
 	types := make(map[event.Type]*TypeSummary)

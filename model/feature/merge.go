@@ -34,11 +34,11 @@ func (s *State) clone() *State {
 
 // absorb adds the events of o.
 func (s *State) absorb(o *State) {
-	for i := range o.customs {
-		s.slot(o.typeOf(firstCustom + uint8(i)))
+	for i := range o.kinds { // makes all slots before any is used, as a new one moves others
+		s.slot(o.typeOf(o.kinds[i].slot))
 	}
 	before := s.firstDay()
-	var slots [otherSlot + 1]uint8 // of o's slots, those of s, which no longer change
+	var slots [otherSlot + 1]uint8 // of o's slots, those of s
 	for i := range o.kinds {
 		k := &o.kinds[i]
 		slots[k.slot] = s.slot(o.typeOf(k.slot))

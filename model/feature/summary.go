@@ -57,7 +57,7 @@ func (s *State) Summary(now time.Time) Summary {
 	if len(s.kinds) == 0 {
 		return sum
 	}
-	today := dayOf(now.UnixMicro())
+	today := dayOf(microsOf(now))
 	sum.Types = make([]TypeSummary, 0, len(s.kinds))
 	cells := s.cells
 	for i := range s.kinds {
