@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,6 +90,41 @@ func TestDecodeRefuses(t *testing.T) {
 	data[0]++
 	if _, err := Decode(data); !errors.Is(err, event.ErrNewerVersion) {
 		t.Error(err)
+	}
+}
+
+// TestDecodeRefusesNonsense tampers with states that are then written as they should not be.
+func TestDecodeRefusesNonsense(t *testing.T) {
+	for name, tamper := range map[string]func(*State){
+		"custom type without events": func(s *State) {
+			s.kinds = s.kinds[:len(s.kinds)-1]
+			s.cells = slices.DeleteFunc(s.cells, func(c cell) bool { return c.key.slot() == firstCustom })
+		},
+		"known type as a custom one":  func(s *State) { s.table.text[s.customs[0].name] = "view_item" },
+		"catch-all as a custom type":  func(s *State) { s.table.text[s.customs[0].name] = string(Other) },
+		"types out of order":          func(s *State) { s.kinds[0].slot, s.kinds[1].slot = s.kinds[1].slot, s.kinds[0].slot },
+		"type that nobody knows":      func(s *State) { s.kinds[len(s.kinds)-1].slot = 62 },
+		"last before first":           func(s *State) { s.kinds[0].last = s.kinds[0].first - 1 },
+		"time before 1970":            func(s *State) { s.kinds[0].first = -1 },
+		"time beyond the last":        func(s *State) { s.kinds[0].last = maxMicros + 1 },
+		"cells out of order":          func(s *State) { s.cells[0], s.cells[1] = s.cells[1], s.cells[0] },
+		"cell of a type not there":    func(s *State) { s.cells[0].key = newKey(2, false, 0, 0) },
+		"day too old":                 func(s *State) { s.cells = append(s.cells, cell{newKey(16, true, 1, s.firstDay()-1), 1, 0}) },
+		"day after the newest":        func(s *State) { s.cells = append(s.cells, cell{newKey(16, true, 1, s.firstDay()+DayBuckets), 1, 0}) },
+		"fingerprints out of order":   func(s *State) { s.prints[0], s.prints[1] = s.prints[1], s.prints[0] },
+		"too many fingerprints":       func(s *State) { s.prints = make([]uint64, MaxFingerprints+1) },
+		"interactions out of order":   func(s *State) { s.recent[0].print, s.recent[1] = 0, s.recent[0] },
+		"too many interactions":       func(s *State) { s.recent = make([]entry, MaxRecent+1) },
+		"interaction of unknown type": func(s *State) { s.recent[0].kind = 14 },
+	} {
+		s := visit(12)
+		if _, err := Decode(s.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		tamper(s)
+		if _, err := Decode(s.Append(nil)); !errors.Is(err, event.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

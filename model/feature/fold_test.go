@@ -126,18 +126,26 @@ func stored(t *rapid.T, s *State) *State {
 	return got
 }
 
+// TestMergeIsFoldOfAll also merges visitors who used the same event ids.
 func TestMergeIsFoldOfAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := anyEvents(t, 700)
-		want := folded(t, events).Append(nil)
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "split"), 3))
 		parts := make([]*State, rapid.IntRange(1, 4).Draw(t, "parts")+1)
 		for i := range parts[1:] { // the first stays nil
 			parts[i+1] = &State{}
 		}
+		ids := rapid.SampledFrom([]int{1, 50, 1 << 30}).Draw(t, "ids")
+		var all State
 		for i := range events {
-			parts[1+rng.IntN(len(parts)-1)].Fold(&events[i])
+			e := &events[i]
+			if n := len(parts) - 1; n > 1 {
+				e.ID = fmt.Sprint("e", i/n%ids)
+			}
+			all.Fold(e)
+			parts[1+i%(len(parts)-1)].Fold(e)
 		}
+		want := all.Append(nil)
 		var before [][]byte
 		for i, p := range parts[1:] {
 			if rapid.Bool().Draw(t, "stored") {
@@ -145,6 +153,10 @@ func TestMergeIsFoldOfAll(t *testing.T) {
 			}
 			before = append(before, p.Append(nil))
 		}
+		rng.Shuffle(len(parts)-1, func(i, j int) {
+			parts[i+1], parts[j+1] = parts[j+1], parts[i+1]
+			before[i], before[j] = before[j], before[i]
+		})
 		merged := Merge(parts...)
 		if got := merged.Append(nil); !bytes.Equal(got, want) {
 			t.Fatalf("merged:\n%x\nfolded:\n%x", got, want)

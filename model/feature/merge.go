@@ -3,8 +3,9 @@ package feature
 import "slices"
 
 // Merge returns the state of the events of all the given ones, as if each event had been
-// folded into one state, byte for byte. No event may be in two of them. The given states
-// stay as they are and nil ones are left out; the result shares nothing that Fold changes.
+// folded into one state, byte for byte. No event may be in two of them; two visitors'
+// events may have one id. The given states stay as they are and nil ones are left out;
+// the result shares nothing that Fold changes.
 func Merge(states ...*State) *State {
 	merged := &State{}
 	for _, s := range states {
