@@ -1,0 +1,154 @@
+package cf
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/blas/blas32"
+)
+
+const (
+	// alsUnobserved is the weight of a pair without interaction, beside weight 1 of one.
+	alsUnobserved = .1
+	// alsRegularization is added to the diagonal for each entry of a row, an unobserved
+	// one counting alsUnobserved (Rendle et al. 2021).
+	alsRegularization = .01
+	// alsSteps is the number of conjugate gradient steps a row and iteration.
+	alsSteps = 3
+)
+
+// als fits implicit-feedback factors (Hu, Koren, Volinsky 2008): alternately for users and
+// items it minimizes
+//
+//	sum_ui c_ui (1 - x_u . y_i)^2 + a sum_all (x_u . y_i)^2 + regularization
+//
+// by conjugate gradient from the row's last solution (Takács, Pilászy, Tikk 2011), and sets
+// s.factors to Y, items x rank. O(iterations (pairs rank + (users + items) rank^2)) time,
+// 4 rank (users + items) bytes.
+func als(ctx context.Context, d *Dataset, s *Snapshot, o Options, done func(float64)) error {
+	users, items := d.byUser.len(), d.byItem.len()
+	x, y := general(users, o.Factors), general(items, o.Factors)
+	random := rand.New(rand.NewPCG(uint64(o.Seed), 0))
+	for i := range y.Data {
+		y.Data[i] = float32(random.NormFloat64() * .1 / math.Sqrt(float64(o.Factors)))
+	}
+	for i := range items {
+		if in, _ := d.byItem.row(int32(i)); len(in) == 0 {
+			clear(y.Data[i*y.Stride : (i+1)*y.Stride])
+		}
+	}
+	for k := range o.Iterations {
+		at := func(half int) func(float64) {
+			total := float64(2 * o.Iterations)
+			return share(done, float64(2*k+half)/total, float64(2*k+half+1)/total)
+		}
+		if err := solveRows(ctx, &d.byUser, y, x, o.Workers, at(0)); err != nil {
+			return err
+		}
+		if err := solveRows(ctx, &d.byItem, x, y, o.Workers, at(1)); err != nil {
+			return err
+		}
+	}
+	s.factors, s.unobserved, s.regularization = y, alsUnobserved, alsRegularization
+	return nil
+}
+
+func general(rows, cols int) blas32.General {
+	return blas32.General{Rows: rows, Cols: cols, Stride: max(cols, 1), Data: make([]float32, rows*cols)}
+}
+
+// regularizedGram returns a (Y^T Y + b n I), rank x rank and full, of Y, n x rank: what every
+// row's system has in common. O(n rank^2).
+func regularizedGram(y blas32.General, a, b float32) []float32 {
+	n := y.Cols
+	sum := make([]float64, n*n)
+	for r := range y.Rows {
+		row := y.Data[r*y.Stride : r*y.Stride+n]
+		for i, yi := range row {
+			into := sum[i*n : i*n+n]
+			for j := i; j < n; j++ {
+				into[j] += float64(yi * row[j])
+			}
+		}
+	}
+	gram := make([]float32, n*n)
+	for i := range n {
+		sum[i*n+i] += float64(b) * float64(y.Rows)
+		for j := i; j < n; j++ {
+			gram[i*n+j] = a * float32(sum[i*n+j])
+			gram[j*n+i] = gram[i*n+j]
+		}
+	}
+	return gram
+}
+
+// solveRows improves each row x_r of into towards the solution of
+//
+//	(gram + sum_i (c_i y_i y_i^T + b I)) x_r = sum_i c_i y_i
+//
+// over the entries (i, c_i) of row r of m. A row without entries becomes 0.
+func solveRows(ctx context.Context, m *rows, y, into blas32.General, workers int, done func(float64)) error {
+	gram := regularizedGram(y, alsUnobserved, alsRegularization)
+	return each(ctx, m.len(), workers, 128, done, func(_, from, to int) error {
+		var g gradient
+		for r := from; r < to; r++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			x := into.Data[r*into.Stride : r*into.Stride+into.Cols]
+			columns, values := m.row(int32(r))
+			if len(columns) == 0 {
+				clear(x)
+				continue
+			}
+			g.solve(gram, columns, values, y, x)
+		}
+		return nil
+	})
+}
+
+// gradient is the memory of one conjugate gradient.
+type gradient struct{ residual, direction, product []float32 }
+
+func (g *gradient) solve(gram []float32, columns []int32, values []float32, y blas32.General, x []float32) {
+	n := len(x)
+	if len(g.residual) != n {
+		g.residual, g.direction, g.product = make([]float32, n), make([]float32, n), make([]float32, n)
+	}
+	apply := func(v []float32) {
+		for i := range n {
+			g.product[i] = dot(gram[i*n:i*n+n], v)
+		}
+		axpy(alsRegularization*float32(len(columns)), v, g.product)
+		for k, c := range columns {
+			row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
+			axpy(values[k]*dot(row, v), row, g.product)
+		}
+	}
+	apply(x)
+	clear(g.residual)
+	for k, c := range columns {
+		axpy(values[k], y.Data[int(c)*y.Stride:int(c)*y.Stride+n], g.residual)
+	}
+	axpy(-1, g.product, g.residual)
+	copy(g.direction, g.residual)
+	rest := dot(g.residual, g.residual)
+	for range alsSteps {
+		if rest < 1e-20 {
+			return
+		}
+		apply(g.direction)
+		step := rest / dot(g.direction, g.product)
+		if !(step > 0) || math.IsInf(float64(step), 0) {
+			return
+		}
+		axpy(step, g.direction, x)
+		axpy(-step, g.product, g.residual)
+		next := dot(g.residual, g.residual)
+		for i := range g.direction {
+			g.direction[i] = g.residual[i] + next/rest*g.direction[i]
+		}
+		rest = next
+	}
+}

@@ -1,0 +1,66 @@
+// Package cf is collaborative filtering: what visitors did becomes a Dataset, a Dataset
+// becomes a Snapshot, and a Snapshot scores items for a visitor of whom nothing is known
+// but recent interactions.
+//
+// The path: Builder -> Dataset (dataset.go) -> Evaluate on held-out time (evaluate.go)
+// -> Fit (train.go; ease.go, als.go, knn.go, popularity.go, together.go) -> Snapshot
+// (snapshot.go, score.go, explain.go; its binary form in encode.go and decode.go).
+//
+// Everything is pure and deterministic: the same dataset, options and seed give the same
+// bytes, whatever the order in which interactions were added and however many workers ran.
+package cf
+
+import (
+	"math"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// The algorithms by name. Auto stands for the best of the others on held-out interactions.
+const (
+	Auto       = "auto"
+	EASE       = "ease"
+	ALS        = "als"
+	ItemKNN    = "item_knn"
+	Popularity = "popularity"
+)
+
+// Weights say how much interest one event of a type shows, in training and in serving.
+// A negative weight takes interest away; a type without one shows none.
+type Weights map[event.Type]float64
+
+// CustomWeight is the weight in training of a type to which Attune gives no meaning and
+// for which Weights has no entry.
+const CustomWeight = 1
+
+// DefaultWeights returns the weights that are used where nothing else is set.
+func DefaultWeights() Weights {
+	return Weights{
+		event.Purchase:       5,
+		event.AddToCart:      3,
+		event.AddToWishlist:  2,
+		event.Rate:           2,
+		event.ViewItem:       1,
+		event.SelectItem:     1,
+		event.RemoveFromCart: -1,
+		event.Refund:         -3,
+	}
+}
+
+// Training returns the weight of an event of type t in a Dataset: its entry, CustomWeight
+// for a custom type without one, and 0 where that is negative or not a number, since a
+// Dataset holds interest only.
+func (w Weights) Training(t event.Type) float32 {
+	v, ok := w[t]
+	if !ok && t.Number() == 0 {
+		v = CustomWeight
+	}
+	if !(v > 0) || math.IsInf(v, 0) {
+		return 0
+	}
+	return float32(v)
+}
+
+// damp turns summed weights into a value: log2(1 + w), so that weight 1 gives 1 and the
+// tenth view of an item says less than the first.
+func damp(w float64) float64 { return math.Log2(1 + w) }

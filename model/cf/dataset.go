@@ -1,0 +1,205 @@
+package cf
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+const (
+	// MaxItemsPerUser bounds what one user says: the newest items count. It bounds the
+	// work of co-occurrence, which is quadratic in it, and what a robot can do to a model.
+	MaxItemsPerUser = 1000
+	// MaxBasketItems is the size above which a basket is left out: a wholesaler's order or
+	// a day's takings booked as one says nothing about any two of its items.
+	MaxBasketItems = 200
+)
+
+// interaction is one Add. Seconds from 1970 on fit into 32 bits until 2106.
+type interaction struct {
+	user, item int32
+	weight     float32
+	at         uint32
+}
+
+// Dataset is who did what, when, and what was bought together. It is immutable; users and
+// items are numbered in the order of their ids.
+type Dataset struct {
+	userIDs []string
+	itemIDs []string
+	// log holds every interaction, ordered by user, item, time and weight.
+	log []interaction
+	// byUser holds damped weights, users x items; byItem is its transpose.
+	byUser, byItem rows
+	// baskets holds each basket's distinct items, in order.
+	baskets [][]int32
+}
+
+// Users is the number of users that have an interaction.
+func (d *Dataset) Users() int { return len(d.userIDs) }
+
+// Items is the number of items that have an interaction or are in a basket.
+func (d *Dataset) Items() int { return len(d.itemIDs) }
+
+// Interactions is the number of interactions that were added.
+func (d *Dataset) Interactions() int { return len(d.log) }
+
+// Pairs is the number of distinct (user, item) pairs that training uses.
+func (d *Dataset) Pairs() int { return len(d.byUser.columns) }
+
+// Baskets is the number of baskets of two items and more.
+func (d *Dataset) Baskets() int { return len(d.baskets) }
+
+// Builder collects a Dataset. It is not safe for concurrent use.
+type Builder struct {
+	users, items names
+	log          []interaction
+	baskets      [][]int32
+}
+
+// NewBuilder returns an empty Builder.
+func NewBuilder() *Builder {
+	return &Builder{users: names{}, items: names{}}
+}
+
+// Add says that a user showed interest in an item at a time in unix seconds. Weights of
+// the same pair are summed. Weights that are not positive and finite, and empty ids, are
+// left out.
+func (b *Builder) Add(user, item string, weight float32, at int64) {
+	if user == "" || item == "" || !(weight > 0) || math.IsInf(float64(weight), 0) {
+		return
+	}
+	b.log = append(b.log, interaction{
+		user: b.users.number(user), item: b.items.number(item), weight: weight, at: seconds(at),
+	})
+}
+
+// AddBasket says that items were bought together. Items that repeat count once; baskets
+// of one item and of more than MaxBasketItems are left out, their items are known all
+// the same.
+func (b *Builder) AddBasket(items []string, at int64) {
+	basket := make([]int32, 0, len(items))
+	for _, id := range items {
+		if id != "" {
+			basket = append(basket, b.items.number(id))
+		}
+	}
+	slices.Sort(basket)
+	basket = slices.Compact(basket)
+	if len(basket) >= 2 && len(basket) <= MaxBasketItems {
+		b.baskets = append(b.baskets, slices.Clip(basket))
+	}
+}
+
+// Build returns the Dataset of everything added so far, the same whatever the order of
+// the calls, and empties the Builder.
+func (b *Builder) Build() *Dataset {
+	userIDs, userOrder := b.users.sorted()
+	itemIDs, itemOrder := b.items.sorted()
+	for i := range b.log {
+		b.log[i].user, b.log[i].item = userOrder[b.log[i].user], itemOrder[b.log[i].item]
+	}
+	slices.SortFunc(b.log, func(x, y interaction) int {
+		return cmp.Or(cmp.Compare(x.user, y.user), cmp.Compare(x.item, y.item),
+			cmp.Compare(x.at, y.at), cmp.Compare(x.weight, y.weight))
+	})
+	for _, basket := range b.baskets {
+		for i := range basket {
+			basket[i] = itemOrder[basket[i]]
+		}
+		slices.Sort(basket)
+	}
+	slices.SortFunc(b.baskets, slices.Compare)
+	d := &Dataset{userIDs: userIDs, itemIDs: itemIDs, log: b.log, baskets: b.baskets}
+	d.fill()
+	*b = *NewBuilder()
+	return d
+}
+
+// fill makes byUser and byItem from the log.
+func (d *Dataset) fill() {
+	d.byUser = newRows(len(d.userIDs), len(d.itemIDs))
+	var pairs []pair
+	for from := 0; from < len(d.log); {
+		user := d.log[from].user
+		pairs, from = userPairs(d.log, from, pairs[:0])
+		for _, p := range pairs {
+			d.byUser.columns = append(d.byUser.columns, p.item)
+			d.byUser.values = append(d.byUser.values, float32(damp(p.weight)))
+		}
+		d.byUser.ends[user] = int64(len(d.byUser.columns))
+	}
+	d.byUser.close()
+	d.byItem = d.byUser.transpose()
+}
+
+// pair is what one user did with one item.
+type pair struct {
+	item        int32
+	weight      float64
+	first, last uint32
+}
+
+// userPairs sums up the interactions of the user at log[from] and tells where the next
+// user begins: the MaxItemsPerUser items with the newest interactions, in the order of items.
+func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
+	user := log[from].user
+	i := from
+	for i < len(log) && log[i].user == user {
+		p := pair{item: log[i].item, first: log[i].at}
+		for ; i < len(log) && log[i].user == user && log[i].item == p.item; i++ {
+			p.weight += float64(log[i].weight)
+			p.last = log[i].at
+		}
+		into = append(into, p)
+	}
+	if len(into) > MaxItemsPerUser {
+		slices.SortFunc(into, func(x, y pair) int {
+			return cmp.Or(cmp.Compare(y.last, x.last), cmp.Compare(x.item, y.item))
+		})
+		into = into[:MaxItemsPerUser]
+		slices.SortFunc(into, func(x, y pair) int { return cmp.Compare(x.item, y.item) })
+	}
+	return into, i
+}
+
+// before returns the dataset of the interactions before a time; users and items keep
+// their numbers. Baskets are left out: they are not evaluated.
+func (d *Dataset) before(cut uint32) *Dataset {
+	past := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
+	for _, x := range d.log {
+		if x.at < cut {
+			past.log = append(past.log, x)
+		}
+	}
+	past.fill()
+	return past
+}
+
+// names numbers texts in the order in which they come.
+type names map[string]int32
+
+func (n names) number(id string) int32 {
+	i, ok := n[id]
+	if !ok {
+		i = int32(len(n))
+		n[id] = i
+	}
+	return i
+}
+
+// sorted returns the texts in order and, for each number given, the place in that order.
+func (n names) sorted() (ids []string, order []int32) {
+	ids = make([]string, 0, len(n))
+	for id := range n {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	order = make([]int32, len(ids))
+	for place, id := range ids {
+		order[n[id]] = int32(place)
+	}
+	return ids, order
+}
+
+func seconds(at int64) uint32 { return uint32(min(max(at, 0), math.MaxUint32)) }

@@ -1,0 +1,238 @@
+package cf
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// evaluatedItems is the length of the lists that are evaluated.
+const evaluatedItems = 10
+
+// The metrics of an Evaluation, means over the users evaluated; coverage is the share of
+// all items that are in any list.
+const (
+	MetricNDCG     = "ndcg@10"
+	MetricRecall   = "recall@10"
+	MetricMAP      = "map@10"
+	MetricHitRate  = "hit_rate@10"
+	MetricCoverage = "coverage@10"
+)
+
+// Evaluation is what one algorithm reached on held-out interactions.
+type Evaluation struct {
+	Algorithm string
+	// Metrics by name, each 0 to 1.
+	Metrics map[string]float64
+	// Users that had something held out.
+	Users int
+	// Fit is how long the fit took, by the clock of the Options.
+	Fit time.Duration
+}
+
+// Plan is what to fit, and why.
+type Plan struct {
+	Algorithm string
+	// Lambda is the regularization of EASE.
+	Lambda float64
+	// Evaluations holds one for each algorithm that was tried; none where too few users
+	// came back to hold anything out.
+	Evaluations []Evaluation
+	// Choice is a sentence that says why this algorithm.
+	Choice string
+}
+
+// The regularizations of EASE that are tried; a large catalog gets fewer, as each costs a fit.
+var (
+	lambdas     = []float64{30, 100, 300, 1000}
+	fewLambdas  = []float64{60, 300}
+	manyItems   = 2500
+	usualLambda = 300.
+)
+
+// Evaluate chooses what to fit. It holds the interactions after a time out, the same for
+// all users, fits what the options ask for on those before, and asks for the items that
+// users who were there before chose anew. Nothing after the time is known to any fit.
+// The errors are those of Train.
+func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Plan, error) {
+	if err := o.Validate(); err != nil {
+		return Plan{}, err
+	}
+	o = o.filled()
+	tries := o.tries(d)
+	if len(d.log) == 0 {
+		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
+	}
+	h := hold(d, o)
+	if h == nil {
+		return o.unevaluated(d), ctx.Err()
+	}
+	var best Plan
+	var evaluations []Evaluation
+	for k, algorithm := range tries {
+		from, to := float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries))
+		plan, err := h.try(ctx, algorithm, o, scaled(progress, from, to))
+		if err != nil {
+			return Plan{}, err
+		}
+		evaluation := plan.Evaluations[0]
+		evaluations = append(evaluations, evaluation)
+		if o.Evaluated != nil {
+			o.Evaluated(evaluation)
+		}
+		if k == 0 || evaluation.Metrics[MetricNDCG] > best.Evaluations[0].Metrics[MetricNDCG] {
+			best = plan
+		}
+	}
+	best.Evaluations = evaluations
+	best.Choice = o.choice(d, best.Algorithm, evaluations)
+	return best, nil
+}
+
+// tries are the algorithms to evaluate; where two are equal the first is chosen.
+func (o Options) tries(d *Dataset) []string {
+	if o.Algorithm != Auto {
+		return []string{o.Algorithm}
+	}
+	if len(activeItems(d)) > o.EASEMaxItems {
+		return []string{ItemKNN, ALS, Popularity}
+	}
+	return []string{ItemKNN, EASE, ALS, Popularity}
+}
+
+func (o Options) unevaluated(d *Dataset) Plan {
+	plan := Plan{Algorithm: o.Algorithm, Lambda: o.EASELambda, Choice: fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm)}
+	if plan.Lambda == 0 {
+		plan.Lambda = usualLambda
+	}
+	if o.Algorithm == Auto {
+		plan.Algorithm = ItemKNN
+		if d.Pairs() == d.Users() {
+			plan.Algorithm = Popularity
+		}
+		plan.Choice = fmt.Sprintf("Too few users came back to hold anything out; %q needs the least history.", plan.Algorithm)
+	}
+	return plan
+}
+
+func (o Options) choice(d *Dataset, algorithm string, evaluations []Evaluation) string {
+	var text strings.Builder
+	if o.Algorithm != Auto {
+		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on what %d users chose last.",
+			algorithm, MetricNDCG, evaluations[0].Metrics[MetricNDCG], evaluations[0].Users)
+		return text.String()
+	}
+	var others []string
+	for _, e := range evaluations {
+		if e.Algorithm == algorithm {
+			fmt.Fprintf(&text, "%q reached the best %s, %.4f, on what %d users chose last", algorithm, MetricNDCG, e.Metrics[MetricNDCG], e.Users)
+			continue
+		}
+		others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, e.Metrics[MetricNDCG]))
+	}
+	fmt.Fprintf(&text, " (%s)", strings.Join(others, ", "))
+	if n := len(activeItems(d)); n > o.EASEMaxItems {
+		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
+	}
+	text.WriteByte('.')
+	return text.String()
+}
+
+// try fits and evaluates one algorithm on the past; of EASE, the best regularization.
+func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (Plan, error) {
+	tried := []float64{o.EASELambda}
+	if algorithm == EASE && o.EASELambda == 0 {
+		tried = lambdas
+		if len(activeItems(h.past)) > manyItems {
+			tried = fewLambdas
+		}
+	}
+	var best Plan
+	for k, lambda := range tried {
+		message := "trying " + algorithm
+		done := scaled(progress, float64(k)/float64(len(tried)), float64(k+1)/float64(len(tried))).part(0, .9, message)
+		plan := Plan{Algorithm: algorithm, Lambda: lambda}
+		started := o.Now()
+		s, err := h.fit(ctx, plan, o, done)
+		if err != nil {
+			return Plan{}, err
+		}
+		took := o.Now().Sub(started)
+		evaluation, err := h.evaluate(ctx, s)
+		if err != nil {
+			return Plan{}, err
+		}
+		evaluation.Fit = took
+		plan.Evaluations = []Evaluation{evaluation}
+		if k == 0 || evaluation.Metrics[MetricNDCG] > best.Evaluations[0].Metrics[MetricNDCG] {
+			best = plan
+		}
+	}
+	return best, nil
+}
+
+// fit trains on the past only what scoring needs.
+func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
+	s := &Snapshot{algorithm: plan.Algorithm, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
+	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
+		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, share(done, 0, .3)); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.fit(ctx, h.past, plan, o, share(done, .3, 1)); err != nil {
+		return nil, err
+	}
+	return s.derive(), nil
+}
+
+// evaluate asks for a list for each held-out user, without what the user had chosen before.
+func (h *holdout) evaluate(ctx context.Context, s *Snapshot) (Evaluation, error) {
+	metrics := map[string]float64{}
+	listed := map[int32]struct{}{}
+	var sc Scratch
+	var signals []Signal
+	for k, user := range h.users {
+		if err := ctx.Err(); err != nil {
+			return Evaluation{}, err
+		}
+		columns, values := h.past.byUser.row(user)
+		signals = signals[:0]
+		for i, c := range columns {
+			signals = append(signals, Signal{Item: c, Weight: float32(math.Exp2(float64(values[i])) - 1)})
+		}
+		ranked := bestUnseen(s.Score(signals, &sc), columns, evaluatedItems)
+		relevant := h.relevant[k]
+		metrics[MetricNDCG] += NDCG(ranked, relevant, evaluatedItems)
+		metrics[MetricRecall] += Recall(ranked, relevant, evaluatedItems)
+		metrics[MetricMAP] += AveragePrecision(ranked, relevant, evaluatedItems)
+		metrics[MetricHitRate] += HitRate(ranked, relevant, evaluatedItems)
+		for _, i := range ranked {
+			listed[i] = struct{}{}
+		}
+	}
+	for name := range metrics {
+		metrics[name] /= float64(len(h.users))
+	}
+	metrics[MetricCoverage] = ratio(float64(len(listed)), float64(s.Items()))
+	return Evaluation{Algorithm: s.algorithm, Metrics: metrics, Users: len(h.users)}, nil
+}
+
+// bestUnseen returns the best n of scored that are not in seen, which is in order.
+func bestUnseen(scored []Candidate, seen []int32, n int) []int32 {
+	kept := scored[:0]
+	for _, c := range scored {
+		if _, known := slices.BinarySearch(seen, c.Item); !known && c.Score > 0 {
+			kept = append(kept, c)
+		}
+	}
+	kept = keepBest(kept, n)
+	byScore(kept)
+	ranked := make([]int32, len(kept))
+	for i, c := range kept {
+		ranked[i] = c.Item
+	}
+	return ranked
+}

@@ -1,0 +1,118 @@
+package cf
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// kernels are gonum's own loops for float32 vectors.
+var kernels gonum.Implementation
+
+func dot(x, y []float32) float32 { return kernels.Sdot(len(x), x, 1, y, 1) }
+
+func axpy(a float32, x, y []float32) { kernels.Saxpy(len(x), a, x, 1, y, 1) }
+
+// fold is the memory of one fold-in.
+type fold struct {
+	// system is rank x rank: the upper triangle of A, then its Cholesky factor R, A = R^T R.
+	system []float32
+	// user is the right-hand side, then the solution.
+	user []float32
+}
+
+// factor returns the factors of item i.
+func (s *Snapshot) factor(i int32) []float32 {
+	y := s.factors
+	return y.Data[int(i)*y.Stride : int(i)*y.Stride+y.Cols]
+}
+
+// foldIn solves for the factors of a visitor with the history (Hu, Koren, Volinsky 2008):
+//
+//	A u = sum_i c_i y_i,  A = a (Y^T Y + b n I) + sum_i (c_i y_i y_i^T + b I),  c_i = damped weight
+//
+// by Cholesky, into f.user. It returns false where no signal counts.
+func (s *Snapshot) foldIn(history []Signal, f *fold) bool {
+	n := s.factors.Cols
+	if n == 0 {
+		return false
+	}
+	if cap(f.user) < n || cap(f.system) < n*n {
+		f.user, f.system = make([]float32, n), make([]float32, n*n)
+	}
+	f.user, f.system = f.user[:n], f.system[:n*n]
+	clear(f.user)
+	copy(f.system, s.gram)
+	any := false
+	for _, signal := range history {
+		c := s.value(signal)
+		if c == 0 {
+			continue
+		}
+		any = true
+		y := s.factor(signal.Item)
+		axpy(c, y, f.user)
+		for k := range n {
+			axpy(c*y[k], y[k:], f.system[k*n+k:k*n+n])
+			f.system[k*n+k] += s.regularization
+		}
+	}
+	return any && factorize(f.system, n) && solve(f.system, n, f.user)
+}
+
+// factorize replaces the upper triangle of a positive definite A, n x n by rows, with R
+// where A = R^T R, and returns false where A is not positive definite. O(n^3 / 3).
+func factorize(a []float32, n int) bool {
+	for k := range n {
+		row := a[k*n : k*n+n]
+		pivot := row[k]
+		if !(pivot > 0) || math.IsInf(float64(pivot), 0) {
+			return false
+		}
+		inverse := 1 / float32(math.Sqrt(float64(pivot)))
+		for j := k; j < n; j++ {
+			row[j] *= inverse
+		}
+		for i := k + 1; i < n; i++ {
+			axpy(-row[i], row[i:], a[i*n+i:i*n+n])
+		}
+	}
+	return true
+}
+
+// solve replaces b with the solution of R^T R x = b. It returns false where that is not
+// finite. O(n^2).
+func solve(r []float32, n int, b []float32) bool {
+	for k := range n {
+		b[k] /= r[k*n+k]
+		axpy(-b[k], r[k*n+k+1:k*n+n], b[k+1:])
+	}
+	for k := n - 1; k >= 0; k-- {
+		b[k] = (b[k] - dot(r[k*n+k+1:k*n+n], b[k+1:])) / r[k*n+k]
+	}
+	for _, x := range b {
+		if x-x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// factorParts tells what each signal adds to the item's score: c_i y_i . A^-1 y_item.
+func (s *Snapshot) factorParts(history []Signal, item int32) func(Signal) float32 {
+	var f fold
+	if !s.foldIn(history, &f) {
+		return nil
+	}
+	z := append([]float32(nil), s.factor(item)...)
+	if !solve(f.system, s.factors.Cols, z) {
+		return nil
+	}
+	return func(signal Signal) float32 {
+		c := s.value(signal)
+		if c == 0 {
+			return 0
+		}
+		return c * dot(z, s.factor(signal.Item))
+	}
+}

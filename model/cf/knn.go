@@ -1,0 +1,127 @@
+package cf
+
+import (
+	"context"
+	"math"
+)
+
+// knnShrink is added to the product of norms: items that few users share count less.
+const knnShrink = 10
+
+// neighbours returns, for each item, the n items most like it, by cosine with shrinkage
+// (Sarwar et al. 2001; Koren 2008 for the shrinkage) over users whose say is spread
+// over all that they did:
+//
+//	s_ij = sum_u x_ui x_uj / |x_u| / (n_i n_j + shrink),  n_i = sqrt(sum_u x_ui^2 / |x_u|)
+//
+// with x the damped weights. O(sum over users of items^2) time, O(items) memory a worker
+// beside the result.
+func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
+	items := d.byItem.len()
+	share := make([]float64, d.byUser.len())
+	for u := range share {
+		_, values := d.byUser.row(int32(u))
+		var square float64
+		for _, x := range values {
+			square += float64(x) * float64(x)
+		}
+		if square > 0 {
+			share[u] = 1 / math.Sqrt(square)
+		}
+	}
+	norm := make([]float64, items)
+	for i := range norm {
+		users, values := d.byItem.row(int32(i))
+		for k, u := range users {
+			norm[i] += float64(values[k]) * float64(values[k]) * share[u]
+		}
+		norm[i] = math.Sqrt(norm[i])
+	}
+	parts := make([][]Candidate, items)
+	sums := newSums(workers, items)
+	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+		s := sums[worker]
+		for i := from; i < to; i++ {
+			if err := cooccur(ctx, d, int32(i), share, s); err != nil {
+				return err
+			}
+			found := s.drain(func(j int32, sum float64) float64 {
+				if int(j) == i {
+					return 0
+				}
+				return sum / (norm[i]*norm[j] + knnShrink)
+			})
+			parts[i] = ordered(keepBest(found, n))
+		}
+		return nil
+	})
+	if err != nil {
+		return rows{}, err
+	}
+	return join(parts, items), nil
+}
+
+// cooccur sums x_ui x_uj share_u over the users of item i into s, for every j.
+func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sums) error {
+	users, values := d.byItem.row(i)
+	for k, u := range users {
+		if k&0x3ff == 0x3ff {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		x := float64(values[k])
+		if share != nil {
+			x *= share[u]
+		}
+		columns, others := d.byUser.row(u)
+		for m, j := range columns {
+			s.add(j, x*float64(others[m]))
+		}
+	}
+	return nil
+}
+
+// ordered copies candidates in the order of items.
+func ordered(found []Candidate) []Candidate {
+	out := append([]Candidate(nil), found...)
+	byItem(out)
+	return out
+}
+
+// sums adds numbers up by item, at a cost of the items touched only.
+type sums struct {
+	sum     []float64
+	touched []int32
+	found   []Candidate
+}
+
+func newSums(workers, items int) []*sums {
+	all := make([]*sums, max(workers, 1))
+	for i := range all {
+		all[i] = &sums{sum: make([]float64, items)}
+	}
+	return all
+}
+
+// add takes positive numbers only.
+func (s *sums) add(j int32, x float64) {
+	if s.sum[j] == 0 {
+		s.touched = append(s.touched, j)
+	}
+	s.sum[j] += x
+}
+
+// drain returns the items whose score is above 0, and empties s. The result is valid
+// until the next call.
+func (s *sums) drain(score func(j int32, sum float64) float64) []Candidate {
+	s.found = s.found[:0]
+	for _, j := range s.touched {
+		if x := float32(score(j, s.sum[j])); x > 0 {
+			s.found = append(s.found, Candidate{Item: j, Score: x})
+		}
+		s.sum[j] = 0
+	}
+	s.touched = s.touched[:0]
+	return s.found
+}

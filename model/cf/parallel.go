@@ -1,0 +1,55 @@
+package cf
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// each calls work for the ranges [from, to) that cover [0, n), from several goroutines at
+// once, and returns when all are done: work must write nothing but what belongs to its range,
+// so that the result does not depend on the number of workers. It returns ctx's error,
+// looked at between ranges, or the first error of work.
+func each(ctx context.Context, n, workers, size int, done func(share float64), work func(worker, from, to int) error) error {
+	if n <= 0 {
+		return ctx.Err()
+	}
+	size = max(size, 1)
+	parts := (n + size - 1) / size
+	workers = max(1, min(workers, parts))
+	var next, finished atomic.Int64
+	var group sync.WaitGroup
+	errs := make([]error, workers)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var telling sync.Mutex
+	for worker := range workers {
+		group.Go(func() {
+			for {
+				part := int(next.Add(1)) - 1
+				if part >= parts {
+					return
+				}
+				if errs[worker] = context.Cause(ctx); errs[worker] != nil {
+					return
+				}
+				if errs[worker] = work(worker, part*size, min(n, (part+1)*size)); errs[worker] != nil {
+					cancel()
+					return
+				}
+				if done != nil {
+					telling.Lock()
+					done(float64(finished.Add(1)) / float64(parts))
+					telling.Unlock()
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package cf
+
+import (
+	"slices"
+	"sort"
+)
+
+// rows is a sparse matrix by rows: row r holds columns[ends[r-1]:ends[r]], strictly
+// increasing, with the values beside them.
+type rows struct {
+	ends    []int64
+	columns []int32
+	values  []float32
+	width   int
+}
+
+func newRows(n, width int) rows { return rows{ends: make([]int64, n), width: width} }
+
+// close gives rows that were left out the end of the row before.
+func (m *rows) close() {
+	for r := 1; r < len(m.ends); r++ {
+		m.ends[r] = max(m.ends[r], m.ends[r-1])
+	}
+}
+
+func (m *rows) len() int { return len(m.ends) }
+
+// row returns row r; nothing where there is no such row.
+func (m *rows) row(r int32) ([]int32, []float32) {
+	if r < 0 || int(r) >= len(m.ends) {
+		return nil, nil
+	}
+	var from int64
+	if r > 0 {
+		from = m.ends[r-1]
+	}
+	return m.columns[from:m.ends[r]], m.values[from:m.ends[r]]
+}
+
+// at returns the value in row r, column c, 0 where there is none. O(log row).
+func (m *rows) at(r, c int32) float32 {
+	columns, values := m.row(r)
+	if i, ok := slices.BinarySearch(columns, c); ok {
+		return values[i]
+	}
+	return 0
+}
+
+// transpose returns the matrix by columns. O(entries).
+func (m *rows) transpose() rows {
+	t := rows{
+		ends:    make([]int64, m.width),
+		columns: make([]int32, len(m.columns)),
+		values:  make([]float32, len(m.values)),
+		width:   len(m.ends),
+	}
+	for _, c := range m.columns {
+		t.ends[c]++
+	}
+	next := make([]int64, m.width)
+	var sum int64
+	for c := range t.ends {
+		next[c] = sum
+		sum += t.ends[c]
+		t.ends[c] = sum
+	}
+	for r := range m.ends {
+		columns, values := m.row(int32(r))
+		for i, c := range columns {
+			t.columns[next[c]], t.values[next[c]] = int32(r), values[i]
+			next[c]++
+		}
+	}
+	return t
+}
+
+// join puts rows together that were made one by one.
+func join(parts [][]Candidate, width int) rows {
+	m := newRows(len(parts), width)
+	total := 0
+	for r, part := range parts {
+		total += len(part)
+		m.ends[r] = int64(total)
+	}
+	m.columns = make([]int32, 0, total)
+	m.values = make([]float32, 0, total)
+	for _, part := range parts {
+		for _, c := range part {
+			m.columns = append(m.columns, c.Item)
+			m.values = append(m.values, c.Score)
+		}
+	}
+	return m
+}
+
+// better orders candidates best first, equal ones by their number.
+func better(a, b Candidate) bool {
+	return a.Score > b.Score || a.Score == b.Score && a.Item < b.Item
+}
+
+// keepBest moves the n best candidates to the front of all, in no order, and returns
+// them. O(len(all)) on average; it always picks the same ones.
+func keepBest(all []Candidate, n int) []Candidate {
+	if n <= 0 {
+		return nil
+	}
+	if len(all) <= n {
+		return all
+	}
+	for lo, hi := 0, len(all)-1; lo < hi; {
+		middle := lo + (hi-lo)/2
+		pivot := median(all[lo], all[middle], all[hi])
+		i, j := lo, hi
+		for i <= j {
+			for better(all[i], pivot) {
+				i++
+			}
+			for better(pivot, all[j]) {
+				j--
+			}
+			if i <= j {
+				all[i], all[j] = all[j], all[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case n-1 <= j:
+			hi = j
+		case n-1 >= i:
+			lo = i
+		default:
+			return all[:n]
+		}
+	}
+	return all[:n]
+}
+
+func median(a, b, c Candidate) Candidate {
+	if better(b, a) {
+		a, b = b, a
+	}
+	if better(c, b) {
+		b = c
+		if better(b, a) {
+			b = a
+		}
+	}
+	return b
+}
+
+func byScore(all []Candidate) {
+	sort.Slice(all, func(i, j int) bool { return better(all[i], all[j]) })
+}
+
+func byItem(all []Candidate) {
+	slices.SortFunc(all, func(a, b Candidate) int { return int(a.Item) - int(b.Item) })
+}

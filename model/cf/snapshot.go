@@ -1,0 +1,98 @@
+package cf
+
+import "gonum.org/v1/gonum/blas/blas32"
+
+// Snapshot is a trained model as it serves. It is immutable and safe for concurrent use.
+//
+// Beside the algorithm's own part every Snapshot has similar items, items bought
+// together and popularity. Memory: 8 bytes an entry of the rows kept, 4 bytes a factor,
+// and the item ids twice.
+type Snapshot struct {
+	algorithm string
+	itemIDs   []string
+	// popular is what users' damped weights add up to, by item.
+	popular []float32
+	// similar and together are items x items, by Neighbours and Together at most wide.
+	similar, together rows
+	// linear is items x items for EASE; item-kNN uses similar.
+	linear rows
+	// factors is items x rank, of ALS.
+	factors blas32.General
+	// unobserved and regularization are the weights that ALS was fitted with.
+	unobserved, regularization float32
+
+	// What follows is derived from the fields above.
+	index map[string]int32
+	best  []Candidate
+	// gram is what the systems of all visitors have in common, rank x rank.
+	gram []float32
+}
+
+// Candidate is an item with its score; scores compare within one answer only.
+type Candidate struct {
+	Item  int32
+	Score float32
+}
+
+// Signal is a visitor's interest in an item: the sum of the weights (Weights) of the
+// events with it, each as much faded by age as the caller likes.
+type Signal struct {
+	Item   int32
+	Weight float32
+}
+
+// Algorithm is EASE, ALS, ItemKNN or Popularity.
+func (s *Snapshot) Algorithm() string { return s.algorithm }
+
+// Items is the number of items that the model knows.
+func (s *Snapshot) Items() int { return len(s.itemIDs) }
+
+// Index returns the number of an item, false where the model does not know it.
+func (s *Snapshot) Index(itemID string) (int32, bool) {
+	i, ok := s.index[itemID]
+	return i, ok
+}
+
+// ItemID returns the id of item i, "" where there is none.
+func (s *Snapshot) ItemID(i int32) string {
+	if i < 0 || int(i) >= len(s.itemIDs) {
+		return ""
+	}
+	return s.itemIDs[i]
+}
+
+// Similar returns up to n items that the same users chose, best first.
+func (s *Snapshot) Similar(item int32, n int) []Candidate { return top(&s.similar, item, n) }
+
+// Together returns up to n items that are bought with it, best first; none where it was
+// not in two baskets with any.
+func (s *Snapshot) Together(item int32, n int) []Candidate { return top(&s.together, item, n) }
+
+// Popular returns all items, best first. The caller must not change it.
+func (s *Snapshot) Popular() []Candidate { return s.best }
+
+func top(m *rows, item int32, n int) []Candidate {
+	columns, values := m.row(item)
+	all := make([]Candidate, len(columns))
+	for i, c := range columns {
+		all[i] = Candidate{Item: c, Score: values[i]}
+	}
+	all = keepBest(all, n)
+	byScore(all)
+	return all
+}
+
+// derive makes what is not stored.
+func (s *Snapshot) derive() *Snapshot {
+	s.index = make(map[string]int32, len(s.itemIDs))
+	s.best = make([]Candidate, len(s.itemIDs))
+	for i, id := range s.itemIDs {
+		s.index[id] = int32(i)
+		s.best[i] = Candidate{Item: int32(i), Score: s.popular[i]}
+	}
+	byScore(s.best)
+	if s.algorithm == ALS {
+		s.gram = regularizedGram(s.factors, s.unobserved, s.regularization)
+	}
+	return s
+}

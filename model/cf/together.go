@@ -1,0 +1,75 @@
+package cf
+
+import (
+	"context"
+	"math"
+)
+
+const (
+	// togetherSupport is the number of baskets that two items must share.
+	togetherSupport = 2
+	// togetherDamp is the number of shared baskets at which half of the lift counts.
+	togetherDamp = 5
+)
+
+// together returns, for each item, the n items that are bought with it beyond what their
+// own sales explain:
+//
+//	t_ij = c_ij / sqrt(c_i c_j) * k_ij / (k_ij + damp)    where k_ij >= support
+//
+// c sums 1 / sqrt(size - 1) over baskets, so that a pair among fifty says less than a pair
+// alone; k_ij is the plain number of shared baskets, and its factor keeps two items that met
+// twice, and were never sold else, behind those that meet week after week.
+// O(sum over baskets of size^2).
+func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
+	items := len(d.itemIDs)
+	byBasket := newRows(len(d.baskets), items)
+	for b, basket := range d.baskets {
+		weight := float32(1 / math.Sqrt(float64(len(basket)-1)))
+		for _, i := range basket {
+			byBasket.columns = append(byBasket.columns, i)
+			byBasket.values = append(byBasket.values, weight)
+		}
+		byBasket.ends[b] = int64(len(byBasket.columns))
+	}
+	baskets := byBasket.transpose()
+	total := make([]float64, items)
+	for i := range total {
+		_, weights := baskets.row(int32(i))
+		for _, w := range weights {
+			total[i] += float64(w)
+		}
+	}
+	parts := make([][]Candidate, items)
+	weighted, counted := newSums(workers, items), newSums(workers, items)
+	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+		c, k := weighted[worker], counted[worker]
+		for i := from; i < to; i++ {
+			in, weights := baskets.row(int32(i))
+			for m, b := range in {
+				if m&0xfff == 0xfff && ctx.Err() != nil {
+					return ctx.Err()
+				}
+				columns, _ := byBasket.row(b)
+				for _, j := range columns {
+					c.add(j, float64(weights[m]))
+					k.add(j, 1)
+				}
+			}
+			found := c.drain(func(j int32, sum float64) float64 {
+				shared := k.sum[j]
+				if int(j) == i || shared < togetherSupport {
+					return 0
+				}
+				return sum / math.Sqrt(total[i]*total[j]) * shared / (shared + togetherDamp)
+			})
+			k.drain(func(int32, float64) float64 { return 0 })
+			parts[i] = ordered(keepBest(found, n))
+		}
+		return nil
+	})
+	if err != nil {
+		return rows{}, err
+	}
+	return join(parts, items), nil
+}

@@ -1,0 +1,137 @@
+package cf
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// Options of a training. The zero Options are the defaults.
+type Options struct {
+	// Algorithm is Auto (also where empty), EASE, ALS, ItemKNN or Popularity.
+	Algorithm string
+	// Seed starts what is random: the factors of ALS and the sample of users evaluated.
+	Seed int64
+	// RowItems is how many items a row of EASE keeps for serving, the strongest ones; 200 where 0.
+	RowItems int
+	// Neighbours is how many similar and how many bought-together items an item keeps; 100 where 0.
+	Neighbours int
+	// EASEMaxItems is the number of items above which EASE is not tried; 6,000 where 0.
+	// It takes 8 bytes x items^2 and about items^3 multiplications.
+	EASEMaxItems int
+	// EASELambda is the regularization of EASE; where 0, the best of some on held-out interactions.
+	EASELambda float64
+	// Factors is the rank of ALS; 64 where 0.
+	Factors int
+	// Iterations is how many times ALS solves for users and items; 12 where 0.
+	Iterations int
+	// EvaluatedUsers is how many users are evaluated at most; 2,000 where 0.
+	EvaluatedUsers int
+	// Workers is the number of goroutines; GOMAXPROCS where 0. It does not change the result.
+	Workers int
+	// Now is the clock that Evaluation.Fit is measured with; where nil, Fit stays 0.
+	Now func() time.Time
+	// Evaluated is told of each evaluation as soon as it is known; it may be nil.
+	Evaluated func(Evaluation)
+}
+
+func (o Options) filled() Options {
+	fill := func(p *int, value int) {
+		if *p <= 0 {
+			*p = value
+		}
+	}
+	if o.Algorithm == "" {
+		o.Algorithm = Auto
+	}
+	fill(&o.RowItems, 200)
+	fill(&o.Neighbours, 100)
+	fill(&o.EASEMaxItems, 6000)
+	fill(&o.Factors, 64)
+	o.Factors = min(o.Factors, maxRank)
+	fill(&o.Iterations, 12)
+	fill(&o.EvaluatedUsers, 2000)
+	fill(&o.Workers, runtime.GOMAXPROCS(0))
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Time{} }
+	}
+	return o
+}
+
+// Progress is told the share that is done, 0 to 1, and what is being done. It is never
+// called by two goroutines at once. It may be nil.
+type Progress func(done float64, message string)
+
+// part returns the progress of a part of the work, from one share to another.
+func (p Progress) part(from, to float64, message string) func(float64) {
+	if p == nil {
+		return nil
+	}
+	return func(share float64) { p(from+(to-from)*share, message) }
+}
+
+// Validate tells whether the options name an algorithm: an event.InvalidError where not.
+func (o Options) Validate() error {
+	switch o.Algorithm {
+	case "", Auto, EASE, ALS, ItemKNN, Popularity:
+		return nil
+	}
+	return event.Invalid("algorithm", "must be %q, %q, %q, %q or %q", Auto, EASE, ALS, ItemKNN, Popularity)
+}
+
+// Train evaluates the algorithms that the options ask for, fits the best on everything
+// and returns it, what was reached and a sentence that says why this one. It returns
+// ctx's error soon after ctx ends; event.ErrExhausted where EASE is asked for and the
+// catalog is too large for it. A dataset without interactions gives popularity.
+func Train(ctx context.Context, d *Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
+	plan, err := Evaluate(ctx, d, o, scaled(progress, 0, .5))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	s, err := Fit(ctx, d, plan, o, scaled(progress, .5, 1))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	return s, plan.Evaluations, plan.Choice, nil
+}
+
+func scaled(p Progress, from, to float64) Progress {
+	if p == nil {
+		return nil
+	}
+	return func(done float64, message string) { p(from+(to-from)*done, message) }
+}
+
+// Fit trains the plan's algorithm on everything.
+func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
+	o = o.filled()
+	s := &Snapshot{algorithm: plan.Algorithm, itemIDs: d.itemIDs, popular: popularity(d)}
+	var err error
+	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
+		return nil, err
+	}
+	if s.together, err = together(ctx, d, o.Neighbours, o.Workers, progress.part(.2, .3, "items bought together")); err != nil {
+		return nil, err
+	}
+	if err := s.fit(ctx, d, plan, o, progress.part(.3, 1, plan.Algorithm)); err != nil {
+		return nil, err
+	}
+	return s.derive(), nil
+}
+
+// fit adds the algorithm's own part; similar is there already.
+func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
+	switch plan.Algorithm {
+	case EASE:
+		s.linear, err = ease(ctx, d, plan.Lambda, o, done)
+	case ALS:
+		err = als(ctx, d, s, o, done)
+	case ItemKNN, Popularity:
+	default:
+		return fmt.Errorf("algorithm %q: %w", plan.Algorithm, event.ErrNotFound)
+	}
+	return err
+}
