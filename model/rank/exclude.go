@@ -1,0 +1,124 @@
+package rank
+
+import (
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
+)
+
+// gate decides which candidates may enter the list: each item once, none that the request
+// leaves out, none that cannot be had now, none that the filter turns down.
+type gate struct {
+	run *run
+	// out are the sets whose items may not appear.
+	out []map[string]struct{}
+	// category, where it is not empty, is the only one that items may be of or below.
+	category string
+	// pass lets items through that the catalog does not have.
+	pass bool
+}
+
+func newGate(r *run) gate {
+	g := gate{run: r, pass: !r.shop.Content.complete(r.shop)}
+	if len(r.query.Exclude) > 0 {
+		g.out = append(g.out, r.query.Exclude)
+	}
+	if r.query.ExcludeBought {
+		g.out = append(g.out, r.visitor.bought())
+	}
+	if r.query.ExcludeSeen {
+		g.out = append(g.out, r.visitor.seen())
+	}
+	if r.query.ExcludeInCart {
+		g.out = append(g.out, r.visitor.cart())
+	}
+	return g
+}
+
+// leaveOut keeps items out that the list itself has no place for.
+func (g *gate) leaveOut(ids ...string) {
+	for _, id := range ids {
+		g.run.scratch.taken[id] = struct{}{}
+	}
+}
+
+// admits tells whether the candidate may enter, and looks its item up.
+func (g *gate) admits(c *candidate) (bool, error) {
+	if _, ok := g.run.scratch.taken[c.id]; ok {
+		return false, nil
+	}
+	g.run.scratch.taken[c.id] = struct{}{}
+	for _, out := range g.out {
+		if _, ok := out[c.id]; ok {
+			return false, nil
+		}
+	}
+	item, known := g.run.shop.Catalog.Item(c.id)
+	switch {
+	case known && !item.AvailableAt(g.run.shop.Now), !known && !g.pass:
+		return false, nil
+	case known:
+		c.item = item
+	}
+	if g.category != "" && !within(c.item, g.category) {
+		return false, nil
+	}
+	return g.run.rules.keeps(c)
+}
+
+// bought are the items that the visitor bought and did not send back.
+func (v *Visitor) bought() map[string]struct{} {
+	out := map[string]struct{}{}
+	if v.State != nil {
+		addAll(out, v.State.Bought())
+	}
+	for _, x := range v.Session {
+		switch x.Type {
+		case event.Purchase:
+			out[x.ItemID] = struct{}{}
+		case event.Refund:
+			delete(out, x.ItemID)
+		}
+	}
+	return out
+}
+
+// seen are the items that the visitor viewed.
+func (v *Visitor) seen() map[string]struct{} {
+	out := map[string]struct{}{}
+	if v.State != nil {
+		addAll(out, v.State.Seen())
+	}
+	for _, x := range v.Session {
+		if viewed(x) {
+			out[x.ItemID] = struct{}{}
+		}
+	}
+	return out
+}
+
+// cart are the items in the visitor's cart.
+func (v *Visitor) cart() map[string]struct{} {
+	out := map[string]struct{}{}
+	if v.State != nil {
+		addAll(out, v.State.Cart())
+	}
+	for _, x := range v.Session {
+		switch x.Type {
+		case event.AddToCart:
+			out[x.ItemID] = struct{}{}
+		case event.RemoveFromCart, event.Purchase:
+			delete(out, x.ItemID)
+		}
+	}
+	return out
+}
+
+func addAll(set map[string]struct{}, ids []string) {
+	for _, id := range ids {
+		set[id] = struct{}{}
+	}
+}
+
+func viewed(x feature.Interaction) bool {
+	return x.Type == event.ViewItem || x.Type == event.SelectItem
+}
