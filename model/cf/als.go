@@ -13,7 +13,7 @@ const (
 	alsUnobserved = .1
 	// alsRegularization is added to the diagonal for each entry of a row, an unobserved
 	// one counting alsUnobserved (Rendle et al. 2021).
-	alsRegularization = .01
+	alsRegularization = .03
 	// alsSteps is the number of conjugate gradient steps a row and iteration.
 	alsSteps = 3
 )

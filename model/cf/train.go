@@ -119,7 +119,10 @@ func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progres
 	if err := s.fit(ctx, d, plan, o, progress.part(.3, 1, plan.Algorithm)); err != nil {
 		return nil, err
 	}
-	return s.derive(), nil
+	if progress != nil {
+		progress(1, plan.Algorithm)
+	}
+	return s.derive(), ctx.Err()
 }
 
 // fit adds the algorithm's own part; similar is there already.

@@ -1,0 +1,243 @@
+package cf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// TestOrderDoesNotMatter: whatever the order of the calls, the dataset is the same.
+func TestOrderDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type add struct {
+			User, Item string
+			Weight     float32
+			At         int64
+		}
+		adds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) add {
+			return add{
+				User: rapid.StringMatching("[ab]{0,2}").Draw(t, "user"), Item: rapid.StringMatching("[xyz]{0,2}").Draw(t, "item"),
+				Weight: rapid.Float32().Draw(t, "weight"), At: rapid.Int64().Draw(t, "at"),
+			}
+		}), 0, 40).Draw(t, "adds")
+		baskets := rapid.SliceOfN(rapid.SliceOfN(rapid.StringMatching("[xyz]{0,2}"), 0, 5), 0, 8).Draw(t, "baskets")
+		build := func(seed uint64) *Dataset {
+			random := rand.New(rand.NewPCG(seed, 0))
+			b := NewBuilder()
+			for _, k := range random.Perm(len(baskets)) {
+				b.AddBasket(baskets[k], 0)
+			}
+			for _, k := range random.Perm(len(adds)) {
+				b.Add(adds[k].User, adds[k].Item, adds[k].Weight, adds[k].At)
+			}
+			return b.Build()
+		}
+		a, b := build(1), build(rapid.Uint64().Draw(t, "order"))
+		if !reflect.DeepEqual(a, b) && fmt.Sprint(a) != fmt.Sprint(b) {
+			t.Fatalf("%+v\n%+v", a, b)
+		}
+	})
+}
+
+func TestTransposeTwice(t *testing.T) {
+	d := shop(1, 40, 30, 300)
+	twice := d.byItem.transpose()
+	if !reflect.DeepEqual(twice, d.byUser) {
+		t.Fatal("transposed twice is not the same")
+	}
+}
+
+func TestRobotsAreBounded(t *testing.T) {
+	b := NewBuilder()
+	for i := range 100_000 {
+		b.Add("robot", name("i", i%5000), 1, int64(i))
+	}
+	d := b.Build()
+	columns, _ := d.byUser.row(0)
+	if len(columns) != MaxItemsPerUser || d.Interactions() != 100_000 {
+		t.Fatalf("%d items, %d interactions", len(columns), d.Interactions())
+	}
+	newest, _ := slices.BinarySearch(d.itemIDs, name("i", 4999))
+	oldest, _ := slices.BinarySearch(d.itemIDs, name("i", 0))
+	if _, ok := slices.BinarySearch(columns, int32(newest)); !ok {
+		t.Error("the newest item is not there")
+	}
+	if _, ok := slices.BinarySearch(columns, int32(oldest)); ok {
+		t.Error("the oldest item is there")
+	}
+}
+
+func TestKeepBest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		scores := rapid.SliceOfN(rapid.IntRange(-3, 3), 0, 60).Draw(t, "scores")
+		n := rapid.IntRange(-1, 70).Draw(t, "n")
+		all := make([]Candidate, len(scores))
+		for i, x := range scores {
+			all[i] = Candidate{Item: int32(i), Score: float32(x)}
+		}
+		want := slices.Clone(all)
+		byScore(want)
+		want = want[:min(max(n, 0), len(want))]
+		got := slices.Clone(keepBest(all, n))
+		byScore(got)
+		if len(got) != len(want) || len(got) > 0 && !cmp.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	})
+}
+
+func TestEdges(t *testing.T) {
+	one := NewBuilder()
+	one.Add("u", "i", 1, 5)
+	onlyBaskets := NewBuilder()
+	for range 3 {
+		onlyBaskets.AddBasket([]string{"a", "b", "a", ""}, 1)
+	}
+	far := NewBuilder()
+	far.Add("u", "i", math.MaxFloat32, math.MinInt64)
+	far.Add("u", "i", math.MaxFloat32, math.MaxInt64)
+	far.Add("u", "j", math.SmallestNonzeroFloat32, 0)
+	for name, d := range map[string]*Dataset{
+		"empty": NewBuilder().Build(), "one item": one.Build(), "baskets": onlyBaskets.Build(), "extremes": far.Build(),
+	} {
+		for _, algorithm := range []string{"", Auto, EASE, ALS, ItemKNN, Popularity} {
+			t.Run(name+"/"+algorithm, func(t *testing.T) {
+				s, _, choice, err := Train(t.Context(), d, Options{Algorithm: algorithm}, nil)
+				if err != nil || choice == "" {
+					t.Fatal(err, choice)
+				}
+				if s.Items() != d.Items() || len(s.Popular()) != d.Items() {
+					t.Fatalf("%d items of %d", s.Items(), d.Items())
+				}
+				var sc Scratch
+				for _, c := range s.Score([]Signal{{0, 1}, {1, 2}}, &sc) {
+					if c.Score-c.Score != 0 {
+						t.Fatalf("score %g", c.Score)
+					}
+				}
+				s.Score(nil, &sc)
+				s.Explain([]Signal{{0, 1}}, 0)
+				if len(s.Similar(-1, 3)) > 0 || len(s.Together(9, 3)) > 0 || s.ItemID(-1) != "" || s.ItemID(9) != "" {
+					t.Error("an item out of range")
+				}
+				roundTrip(t, s)
+			})
+		}
+	}
+}
+
+func roundTrip(t *testing.T, s *Snapshot) *Snapshot {
+	t.Helper()
+	var data bytes.Buffer
+	n, err := s.WriteTo(&data)
+	if err != nil || n != int64(data.Len()) {
+		t.Fatal(n, err)
+	}
+	written := bytes.Clone(data.Bytes())
+	back, err := ReadSnapshot(&data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if _, err := back.WriteTo(&again); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(written, again.Bytes()) {
+		t.Fatal("read and written again, it is not the same")
+	}
+	return back
+}
+
+func TestSameBytesWhateverTheWorkers(t *testing.T) {
+	d := shop(6, 300, 120, 4000)
+	for _, algorithm := range []string{Auto, EASE, ALS, ItemKNN, Popularity} {
+		var first []byte
+		for workers := range 4 {
+			s, _, _, err := Train(t.Context(), d, Options{Algorithm: algorithm, Seed: 9, Workers: workers, Factors: 8}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var data bytes.Buffer
+			if _, err := s.WriteTo(&data); err != nil {
+				t.Fatal(err)
+			}
+			if first == nil {
+				first = data.Bytes()
+			}
+			if !bytes.Equal(first, data.Bytes()) {
+				t.Fatalf("%s: other bytes with %d workers", algorithm, workers)
+			}
+		}
+	}
+}
+
+func TestTrainStopsWhenAsked(t *testing.T) {
+	d := shop(6, 300, 120, 4000)
+	for _, algorithm := range []string{EASE, ALS, ItemKNN} {
+		for _, at := range []float64{0, .3, .7} {
+			ctx, cancel := context.WithCancel(t.Context())
+			_, _, _, err := Train(ctx, d, Options{Algorithm: algorithm}, func(done float64, _ string) {
+				if done >= at {
+					cancel()
+				}
+			})
+			cancel()
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s from %g: %v", algorithm, at, err)
+			}
+		}
+	}
+}
+
+func TestProgressGrows(t *testing.T) {
+	d := shop(6, 300, 120, 4000)
+	var last float64
+	var told []string
+	clock := time.Unix(0, 0)
+	_, evaluations, choice, err := Train(t.Context(), d, Options{
+		Now:       func() time.Time { clock = clock.Add(time.Second); return clock },
+		Evaluated: func(e Evaluation) { told = append(told, e.Algorithm) },
+	}, func(done float64, message string) {
+		if done < last || done > 1.000001 || message == "" {
+			t.Errorf("%g after %g (%s)", done, last, message)
+		}
+		last = done
+	})
+	if err != nil || last < .99 {
+		t.Fatal(err, last)
+	}
+	if want := []string{ItemKNN, EASE, ALS, Popularity}; !slices.Equal(told, want) || len(evaluations) != 4 {
+		t.Fatalf("%v, want %v", told, want)
+	}
+	if evaluations[0].Fit != time.Second {
+		t.Errorf("a fit took %v", evaluations[0].Fit)
+	}
+	t.Log(choice)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	var invalid *event.InvalidError
+	_, _, _, err := Train(t.Context(), NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
+	if !errors.As(err, &invalid) || invalid.Violations[0].Field != "algorithm" {
+		t.Errorf("unknown algorithm: %v", err)
+	}
+	d := shop(6, 300, 120, 4000)
+	if _, _, _, err = Train(t.Context(), d, Options{Algorithm: EASE, EASEMaxItems: 10}, nil); !errors.Is(err, event.ErrExhausted) {
+		t.Errorf("EASE of a large catalog: %v", err)
+	}
+	if _, _, choice, err := Train(t.Context(), d, Options{EASEMaxItems: 10}, nil); err != nil {
+		t.Errorf("auto of a large catalog: %v, %s", err, choice)
+	}
+}

@@ -1,0 +1,178 @@
+package cf
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestMetricsAgainstTheirDefinitions checks against formulas that go item by item.
+func TestMetricsAgainstTheirDefinitions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 20).Draw(t, "ranked")
+		k := rapid.IntRange(1, 15).Draw(t, "k")
+		ranked := make([]int32, n)
+		for i := range ranked {
+			ranked[i] = int32(i)
+		}
+		relevant := map[int32]struct{}{}
+		for _, x := range rapid.SliceOfN(rapid.Int32Range(0, 30), 0, 10).Draw(t, "relevant") {
+			relevant[x] = struct{}{}
+		}
+		hit := func(place int) float64 {
+			if place < n && place < k {
+				if _, ok := relevant[ranked[place]]; ok {
+					return 1
+				}
+			}
+			return 0
+		}
+		var dcg, ideal, found, precision float64
+		for place := range 40 {
+			dcg += hit(place) * math.Ln2 / math.Log(float64(place)+2)
+			if place < k && place < len(relevant) {
+				ideal += math.Ln2 / math.Log(float64(place)+2)
+			}
+			found += hit(place)
+			before := 0.
+			for earlier := range place + 1 {
+				before += hit(earlier)
+			}
+			precision += hit(place) * before / float64(place+1)
+		}
+		size := math.Max(1, float64(len(relevant)))
+		for name, pair := range map[string][2]float64{
+			"ndcg": {NDCG(ranked, relevant, k), dcg / math.Max(ideal, 1e-9)}, "recall": {Recall(ranked, relevant, k), found / size},
+			"map": {AveragePrecision(ranked, relevant, k), precision / size}, "hit rate": {HitRate(ranked, relevant, k), math.Min(1, found)},
+		} {
+			if !near(pair[0], pair[1], 1e-12) {
+				t.Fatalf("%s is %g, want %g", name, pair[0], pair[1])
+			}
+		}
+	})
+}
+
+// TestNothingLeaks: the past holds nothing from the cut on, not even as weight, and what is
+// relevant is new to its user.
+func TestNothingLeaks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := shop(rapid.Uint64().Draw(t, "seed"), 40, 30, 400)
+		h := hold(d, Options{}.filled())
+		if h == nil {
+			t.Skip("nothing held out")
+		}
+		var newest uint32
+		for _, x := range h.past.log {
+			newest = max(newest, x.at)
+		}
+		held := 0
+		for _, x := range d.log {
+			if x.at > newest {
+				held++
+			}
+		}
+		if held+len(h.past.log) != len(d.log) {
+			t.Fatalf("%d interactions in the past, %d after it, %d in all", len(h.past.log), held, len(d.log))
+		}
+		again := NewBuilder()
+		for _, x := range d.log {
+			if x.at <= newest {
+				again.Add(d.userIDs[x.user], d.itemIDs[x.item], x.weight, int64(x.at))
+			}
+		}
+		if want := again.Build(); !slices.Equal(want.byUser.values, h.past.byUser.values) {
+			t.Fatal("weights of the past know the future")
+		}
+		for k, user := range h.users {
+			columns, _ := h.past.byUser.row(user)
+			if len(columns) == 0 || len(h.relevant[k]) == 0 {
+				t.Fatal("a user without past or without future")
+			}
+			for item := range h.relevant[k] {
+				if _, known := slices.BinarySearch(columns, item); known {
+					t.Fatal("a relevant item was known")
+				}
+				if users, _ := h.past.byItem.row(item); len(users) == 0 {
+					t.Fatal("a relevant item that no model can know")
+				}
+			}
+		}
+	})
+}
+
+// TestAutoFindsStructure: two tastes, which popularity cannot tell apart.
+func TestAutoFindsStructure(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	b := NewBuilder()
+	for u := range 200 {
+		for k := range 20 {
+			b.Add(name("u", u), name("i", u%2*50+random.IntN(50)), 1, int64(k*1000+u))
+		}
+	}
+	_, evaluations, choice, err := Train(t.Context(), b.Build(), Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]float64{}
+	best := ""
+	for _, e := range evaluations {
+		by[e.Algorithm] = e.Metrics[MetricNDCG]
+		if best == "" || by[e.Algorithm] > by[best] {
+			best = e.Algorithm
+		}
+		for metric, x := range e.Metrics {
+			if !(x >= 0 && x <= 1) {
+				t.Errorf("%s of %s is %g", metric, e.Algorithm, x)
+			}
+		}
+	}
+	if !strings.Contains(choice, best) || by[best] <= by[Popularity] {
+		t.Fatalf("%v: %s", by, choice)
+	}
+	t.Log(choice)
+}
+
+// TestLargeCatalogIsScoredByCandidates compares with scoring every item.
+func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 0))
+	b := NewBuilder()
+	for u := range 300 {
+		for range 90 {
+			b.Add(name("u", u), name("i", (u%10)*1400+random.IntN(1400)), 1, 0)
+		}
+	}
+	s, err := Fit(t.Context(), b.Build(), Plan{Algorithm: ALS}, Options{Factors: 12, Iterations: 6}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Items() <= FullScanItems {
+		t.Fatalf("%d items are no large catalog", s.Items())
+	}
+	history := []Signal{{10, 1}, {20, 1}, {30, 2}}
+	var sc Scratch
+	got := slices.Clone(s.Score(history, &sc))
+	seen := map[int32]bool{}
+	for _, c := range got {
+		if seen[c.Item] {
+			t.Fatalf("item %d twice", c.Item)
+		}
+		seen[c.Item] = true
+		if want := dot(sc.fold.user, s.factor(c.Item)); c.Score != want {
+			t.Fatalf("item %d scores %g, want %g", c.Item, c.Score, want)
+		}
+	}
+	if len(got) < popularHead || len(got) >= s.Items() {
+		t.Fatalf("%d candidates", len(got))
+	}
+	for _, x := range history {
+		for _, c := range s.Similar(x.Item, 50) {
+			if !seen[c.Item] {
+				t.Fatalf("neighbour %d is no candidate", c.Item)
+			}
+		}
+	}
+}
