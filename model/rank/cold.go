@@ -5,7 +5,7 @@ const coldCandidates = 400
 
 // common gives what everybody likes: trending and popular items in turn.
 func (r *run) common() source {
-	sources := []source{&trends{rest: r.shop.Trending}}
+	sources := []source{later(func() source { return &trends{rest: r.shop.Trending()} })}
 	if r.shop.Model != nil {
 		sources = append(sources, &rows{model: r.shop.Model, rest: r.shop.Model.Popular(), from: fromPopular, cause: -1})
 	}

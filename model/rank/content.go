@@ -22,7 +22,7 @@ const (
 	bridgeCandidates = 64
 	traitCandidates  = 64
 	profileTraits    = 24
-	// profileInterests bounds the interests, newest first, that make a profile.
+	// profileInterests bounds the interests, the strongest ones, that make a profile.
 	profileInterests = 64
 	// titleWords bounds the words of a title that count as traits.
 	titleWords = 8

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -15,6 +16,9 @@ const (
 	halfLife = 30 * 24 * time.Hour
 	// halfPlace is the number of newer items after which an event counts half.
 	halfPlace = 40
+	// maxSignals bounds the interests, the strongest ones, that the model is asked with: it
+	// bounds a request's work, and what lies behind them counts less than a fifth.
+	maxSignals = 100
 	// maxRepeats is how many times its strongest event an item's interest may count.
 	maxRepeats = 3
 )
@@ -106,12 +110,16 @@ func weightOf(weights cf.Weights, t event.Type) float64 {
 // that is mere popularity has nothing to say of a visitor.
 func (r *run) learn() {
 	r.interests = interestsOf(r.visitor.interactions(r.shop.Now), r.shop.Weights)
+	slices.SortStableFunc(r.interests, func(a, b interest) int { return cmp.Compare(b.weight, a.weight) })
 	if r.shop.Model == nil || r.shop.Model.Algorithm() == cf.Popularity {
 		return
 	}
 	r.signals = make([]cf.Signal, 0, len(r.interests))
 	r.signalOf = make([]int, 0, len(r.interests))
 	for i, x := range r.interests {
+		if len(r.signals) == maxSignals {
+			break
+		}
 		if row, ok := r.shop.Model.Index(x.itemID); ok {
 			r.signals = append(r.signals, cf.Signal{Item: row, Weight: float32(x.weight)})
 			r.signalOf = append(r.signalOf, i)

@@ -49,8 +49,9 @@ type Shop struct {
 	Catalog Catalog
 	// Content is NewContent of the two, as recent as the caller likes.
 	Content *Content
-	// Trending are the items with the most events of late, best first.
-	Trending []trend.Count
+	// Trending returns the items with the most events of late, best first. It is called
+	// only where a list needs them.
+	Trending func() []trend.Count
 	// Weights say how much interest an event of each type shows; a custom type without one
 	// has cf.CustomWeight, any other shows none.
 	Weights cf.Weights
@@ -105,7 +106,7 @@ type run struct {
 	scratch *Scratch
 	gate    gate
 	rules   rules
-	// interests are the visitor's, newest first; signals are those the model knows, and
+	// interests are the visitor's, the strongest first; signals are those the model knows, and
 	// signalOf tells which interest each is.
 	interests []interest
 	signals   []cf.Signal

@@ -14,6 +14,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank/expr"
+	"github.com/attune-shop/attune/model/trend"
 )
 
 // TestEveryListKeepsItsPromises makes lists of random shops and checks what holds for all:
@@ -59,6 +60,8 @@ func TestEveryListKeepsItsPromises(t *testing.T) {
 	})
 }
 
+func nothing() []trend.Count { return nil }
+
 func randomShop(rt *rapid.T, t *testing.T) (*Shop, *Visitor) {
 	w := newWorld(t)
 	w.model = &table{numbers: map[string]int32{}, goes: map[int32]map[int32]float32{}, with: map[int32]map[int32]float32{}}
@@ -85,7 +88,7 @@ func randomShop(rt *rapid.T, t *testing.T) (*Shop, *Visitor) {
 			ItemID: fmt.Sprint("i", rapid.IntRange(0, 45).Draw(rt, "item")),
 		})
 	}
-	shop := &Shop{Model: w.model, Catalog: w, Now: w.now, Weights: cf.DefaultWeights()}
+	shop := &Shop{Model: w.model, Catalog: w, Trending: nothing, Now: w.now, Weights: cf.DefaultWeights()}
 	shop.Content = NewContent(w, shop.Model)
 	return shop, visitor
 }
@@ -142,7 +145,7 @@ func TestARuleThatCostsTooMuchFails(t *testing.T) {
 	for n := range 2000 {
 		w.items[fmt.Sprint(n)] = &event.Item{ID: fmt.Sprint(n), Availability: event.InStock}
 	}
-	shop := &Shop{Catalog: w, Now: w.now, Content: NewContent(w, nil)}
+	shop := &Shop{Catalog: w, Trending: nothing, Now: w.now, Content: NewContent(w, nil)}
 	_, err = Recommend(context.Background(), shop, &Visitor{}, &Query{Limit: 10, Filter: filter}, &Scratch{})
 	var invalid *event.InvalidError
 	if !errors.As(err, &invalid) || invalid.Violations[0].Field != "filter" {
@@ -171,7 +174,7 @@ func BenchmarkRecommend(b *testing.B) {
 		})
 	}
 	model := &scattered{table: m, scores: make([]cf.Candidate, 10_000)}
-	shop := &Shop{Model: model, Catalog: w, Now: now, Weights: cf.DefaultWeights()}
+	shop := &Shop{Model: model, Catalog: w, Trending: nothing, Now: now, Weights: cf.DefaultWeights()}
 	shop.Content = NewContent(w, model)
 	rules, err := expr.NewCompiler()
 	if err != nil {

@@ -235,7 +235,7 @@ func (w *world) event(args []string) {
 
 // ask answers a request as lines "id", or "id reason..." with explain, or the error.
 func (w *world) ask(words []string) []string {
-	shop := &Shop{Catalog: w, Trending: w.trending, Now: w.now, Weights: map[event.Type]float64{
+	shop := &Shop{Catalog: w, Trending: func() []trend.Count { return w.trending }, Now: w.now, Weights: map[event.Type]float64{
 		event.ViewItem: 1, event.AddToCart: 3, event.Purchase: 5, event.RemoveFromCart: -2,
 	}}
 	if w.model != nil {
@@ -280,7 +280,7 @@ func (w *world) list(name string, shop *Shop, visitor *Visitor, query *Query, id
 	case "together?":
 		return Together(ctx, shop, visitor, query, scratch, ids)
 	case "trending?":
-		return Trending(ctx, shop, visitor, query, scratch, shop.Trending, category)
+		return Trending(ctx, shop, visitor, query, scratch, w.trending, category)
 	case "rerank":
 		return Rerank(ctx, shop, visitor, query, scratch, ids)
 	case "viewed":
