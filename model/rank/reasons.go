@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 )
@@ -37,7 +38,7 @@ func (r *run) reasons(c *candidate) []Reason {
 		}
 		return r.contentReasons(c)
 	case fromSimilar:
-		return []Reason{{Model: r.shop.Model.Algorithm(), Share: 1, Text: "Chosen by the same people as " + r.name(r.basket[c.cause]) + "."}}
+		return []Reason{{Model: cf.ItemKNN, Share: 1, Text: "Chosen by the same people as " + r.name(r.basket[c.cause]) + "."}}
 	case fromTogether:
 		return []Reason{{Model: "bought_together", Share: 1, Text: "Often bought with " + r.name(r.basket[c.cause]) + "."}}
 	case fromTrending:
