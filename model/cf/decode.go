@@ -83,7 +83,7 @@ func (s *Snapshot) check() error {
 	case EASE:
 		ok = ok && s.linear.len() == items
 	case ALS:
-		ok = ok && (s.factors.Cols > 0 || items == 0) && s.unobserved >= 0 && s.regularization >= 0
+		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
 	case ItemKNN, Popularity:
 	default:
 		return corrupt("algorithm")
@@ -167,7 +167,7 @@ func (d *decoder) factors(s *Snapshot, items int) error {
 	if err != nil {
 		return err
 	}
-	s.unobserved, s.regularization = parameters[0], parameters[1]
+	s.penalty = penalty{unobserved: parameters[0], entry: parameters[1]}
 	data, err := d.floats(int64(items) * int64(rank))
 	s.factors = blas32.General{Rows: items, Cols: int(rank), Stride: max(int(rank), 1), Data: data}
 	return err

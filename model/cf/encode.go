@@ -20,7 +20,7 @@ import (
 //	popularity  items x float32
 //	similar, together, linear: each rows uint32 (items or 0); each row's length uint32;
 //	            all columns uint32, increasing in a row; all values float32
-//	factors     rank uint32; unobserved, regularization float32; items x rank float32
+//	factors     rank uint32; penalty 2 x float32; items x rank float32
 //	checksum    xxhash64 of everything before, uint64
 const (
 	magic         = "ATTUNECF"
@@ -51,7 +51,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	e.rows(&s.together)
 	e.rows(&s.linear)
 	e.number(uint32(s.factors.Cols))
-	e.floats([]float32{s.unobserved, s.regularization})
+	e.floats([]float32{s.penalty.unobserved, s.penalty.entry})
 	e.floats(s.factors.Data)
 	e.bytes(binary.LittleEndian.AppendUint64(nil, e.digest.Sum64()))
 	if e.err == nil {

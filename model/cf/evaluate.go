@@ -36,7 +36,8 @@ type Evaluation struct {
 // Plan is what to fit, and why.
 type Plan struct {
 	Algorithm string
-	// Lambda is the regularization of EASE.
+	// Lambda is the regularization: EASE adds it to the diagonal of the Gram matrix, ALS to
+	// that of the system of a user without interactions.
 	Lambda float64
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
@@ -45,13 +46,24 @@ type Plan struct {
 	Choice string
 }
 
-// The regularizations of EASE that are tried; a large catalog gets fewer, as each costs a fit.
-var (
-	lambdas     = []float64{30, 100, 300, 1000}
-	fewLambdas  = []float64{60, 300}
-	manyItems   = 2500
-	usualLambda = 300.
-)
+// manyItems is the number of items above which fewer regularizations of EASE are tried, as
+// each costs a fit.
+const manyItems = 2500
+
+// lambdas are the regularizations to try, the first being the one to take unseen.
+func (o Options) lambdas(algorithm string, items int) []float64 {
+	switch {
+	case o.Lambda > 0:
+		return []float64{o.Lambda}
+	case algorithm == EASE && items > manyItems:
+		return []float64{300, 60}
+	case algorithm == EASE:
+		return []float64{300, 30, 100, 1000}
+	case algorithm == ALS:
+		return []float64{4, 1}
+	}
+	return []float64{0}
+}
 
 // Evaluate chooses what to fit. It holds the interactions after a time out, the same for
 // all users, fits what the options ask for on those before, and asks for the items that
@@ -104,9 +116,10 @@ func (o Options) tries(d *Dataset) []string {
 }
 
 func (o Options) unevaluated(d *Dataset) Plan {
-	plan := Plan{Algorithm: o.Algorithm, Lambda: o.EASELambda, Choice: fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm)}
-	if plan.Lambda == 0 {
-		plan.Lambda = usualLambda
+	plan := Plan{
+		Algorithm: o.Algorithm,
+		Lambda:    o.lambdas(o.Algorithm, d.Items())[0],
+		Choice:    fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm),
 	}
 	if o.Algorithm == Auto {
 		plan.Algorithm = ItemKNN
@@ -141,15 +154,9 @@ func (o Options) choice(d *Dataset, algorithm string, evaluations []Evaluation) 
 	return text.String()
 }
 
-// try fits and evaluates one algorithm on the past; of EASE, the best regularization.
+// try fits and evaluates one algorithm on the past; with the best regularization.
 func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (Plan, error) {
-	tried := []float64{o.EASELambda}
-	if algorithm == EASE && o.EASELambda == 0 {
-		tried = lambdas
-		if len(activeItems(h.past)) > manyItems {
-			tried = fewLambdas
-		}
-	}
+	tried := o.lambdas(algorithm, len(activeItems(h.past)))
 	var best Plan
 	for k, lambda := range tried {
 		message := "trying " + algorithm

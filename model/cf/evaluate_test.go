@@ -145,7 +145,7 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 			b.Add(name("u", u), name("i", (u%10)*1400+random.IntN(1400)), 1, 0)
 		}
 	}
-	s, err := Fit(t.Context(), b.Build(), Plan{Algorithm: ALS}, Options{Factors: 12, Iterations: 6}, nil)
+	s, err := Fit(t.Context(), b.Build(), Plan{Algorithm: ALS, Lambda: 4}, Options{Factors: 12, Iterations: 6}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

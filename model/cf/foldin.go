@@ -54,7 +54,7 @@ func (s *Snapshot) foldIn(history []Signal, f *fold) bool {
 		axpy(c, y, f.user)
 		for k := range n {
 			axpy(c*y[k], y[k:], f.system[k*n+k:k*n+n])
-			f.system[k*n+k] += s.regularization
+			f.system[k*n+k] += s.penalty.entry
 		}
 	}
 	return any && factorize(f.system, n) && solve(f.system, n, f.user)

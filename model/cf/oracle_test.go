@@ -247,6 +247,7 @@ func TestALSSolvesItsSystem(t *testing.T) {
 		rank, n := rapid.IntRange(1, 6).Draw(t, "rank"), rapid.IntRange(1, 12).Draw(t, "rows")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		y := general(n, rank)
+		p := penalty{unobserved: .2, entry: .03}
 		for i := range y.Data {
 			y.Data[i] = float32(random.NormFloat64())
 		}
@@ -259,9 +260,9 @@ func TestALSSolvesItsSystem(t *testing.T) {
 		x := make([]float32, rank)
 		var g gradient
 		for range 30 {
-			g.solve(regularizedGram(y, alsUnobserved, alsRegularization), columns, values, y, x)
+			g.solve(p.gram(y), p.entry, columns, values, y, x)
 		}
-		want := normalEquations(y.Data, n, rank, columns, values)
+		want := normalEquations(p, y.Data, n, rank, columns, values)
 		for k := range rank {
 			if !near(float64(x[k]), want.AtVec(k), 1e-3) {
 				t.Fatalf("x[%d] is %g, want %g", k, x[k], want.AtVec(k))
@@ -271,23 +272,23 @@ func TestALSSolvesItsSystem(t *testing.T) {
 }
 
 // normalEquations solves for one row of factors densely.
-func normalEquations(y []float32, n, rank int, columns []int32, values []float32) *mat.VecDense {
+func normalEquations(p penalty, y []float32, n, rank int, columns []int32, values []float32) *mat.VecDense {
 	a, b := mat.NewDense(rank, rank, nil), mat.NewVecDense(rank, nil)
 	add := func(i int, c, diagonal float64) {
-		for p := range rank {
+		for k := range rank {
 			for q := range rank {
-				a.Set(p, q, a.At(p, q)+c*float64(y[i*rank+p])*float64(y[i*rank+q]))
+				a.Set(k, q, a.At(k, q)+c*float64(y[i*rank+k])*float64(y[i*rank+q]))
 			}
-			a.Set(p, p, a.At(p, p)+diagonal)
+			a.Set(k, k, a.At(k, k)+diagonal)
 		}
 	}
 	for i := range n {
-		add(i, alsUnobserved, alsUnobserved*alsRegularization)
+		add(i, float64(p.unobserved), float64(p.unobserved*p.entry))
 	}
 	for k, i := range columns {
-		add(int(i), float64(values[k]), alsRegularization)
-		for p := range rank {
-			b.SetVec(p, b.AtVec(p)+float64(values[k])*float64(y[int(i)*rank+p]))
+		add(int(i), float64(values[k]), float64(p.entry))
+		for q := range rank {
+			b.SetVec(q, b.AtVec(q)+float64(values[k])*float64(y[int(i)*rank+q]))
 		}
 	}
 	var x mat.VecDense
@@ -299,7 +300,7 @@ func normalEquations(y []float32, n, rank int, columns []int32, values []float32
 
 func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
 	d := shop(4, 60, 50, 900)
-	s, err := Fit(t.Context(), d, Plan{Algorithm: ALS}, Options{Factors: 8, Seed: 3}, nil)
+	s, err := Fit(t.Context(), d, Plan{Algorithm: ALS, Lambda: 4}, Options{Factors: 8, Seed: 3}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +315,7 @@ func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
 	for _, x := range history {
 		columns, values = append(columns, x.Item), append(values, float32(damp(float64(x.Weight))))
 	}
-	want := normalEquations(s.factors.Data, d.Items(), 8, columns, values)
+	want := normalEquations(s.penalty, s.factors.Data, d.Items(), 8, columns, values)
 	for _, c := range scores {
 		var sum float64
 		for k, y := range s.factor(c.Item) {

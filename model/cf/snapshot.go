@@ -18,8 +18,8 @@ type Snapshot struct {
 	linear rows
 	// factors is items x rank, of ALS.
 	factors blas32.General
-	// unobserved and regularization are the weights that ALS was fitted with.
-	unobserved, regularization float32
+	// penalty is what ALS was fitted with.
+	penalty penalty
 
 	// What follows is derived from the fields above.
 	index map[string]int32
@@ -92,7 +92,7 @@ func (s *Snapshot) derive() *Snapshot {
 	}
 	byScore(s.best)
 	if s.algorithm == ALS {
-		s.gram = regularizedGram(s.factors, s.unobserved, s.regularization)
+		s.gram = s.penalty.gram(s.factors)
 	}
 	return s
 }

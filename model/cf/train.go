@@ -22,8 +22,8 @@ type Options struct {
 	// EASEMaxItems is the number of items above which EASE is not tried; 6,000 where 0.
 	// It takes 8 bytes x items^2 and about items^3 multiplications.
 	EASEMaxItems int
-	// EASELambda is the regularization of EASE; where 0, the best of some on held-out interactions.
-	EASELambda float64
+	// Lambda is the regularization of EASE and ALS; where 0, the best of some on held-out interactions.
+	Lambda float64
 	// Factors is the rank of ALS; 64 where 0.
 	Factors int
 	// Iterations is how many times ALS solves for users and items; 12 where 0.
@@ -131,7 +131,7 @@ func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, do
 	case EASE:
 		s.linear, err = ease(ctx, d, plan.Lambda, o, done)
 	case ALS:
-		err = als(ctx, d, s, o, done)
+		err = als(ctx, d, s, plan.Lambda, o, done)
 	case ItemKNN, Popularity:
 	default:
 		return fmt.Errorf("algorithm %q: %w", plan.Algorithm, event.ErrNotFound)
