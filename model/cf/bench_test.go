@@ -1,0 +1,60 @@
+package cf
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// largeShop is a Snapshot of 50,000 items with full rows and 64 factors.
+func largeShop(algorithm string) (*Snapshot, []Signal) {
+	const items, width, rank = 50_000, 200, 64
+	random := rand.New(rand.NewPCG(1, 0))
+	s := &Snapshot{algorithm: algorithm}
+	parts := make([][]Candidate, items)
+	for i := range items {
+		s.itemIDs = append(s.itemIDs, name("i", i))
+		s.popular = append(s.popular, random.Float32())
+		for k := range width {
+			parts[i] = append(parts[i], Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
+		}
+	}
+	s.linear = join(parts, items)
+	for i := range parts {
+		parts[i] = parts[i][:100]
+	}
+	s.similar = join(parts, items)
+	s.factors = general(items, rank)
+	for i := range s.factors.Data {
+		s.factors.Data[i] = float32(random.NormFloat64())
+	}
+	s.penalty = newPenalty(4, items)
+	var history []Signal
+	for range 200 {
+		history = append(history, Signal{Item: int32(random.IntN(items)), Weight: 5 * random.Float32()})
+	}
+	return s.derive(), history
+}
+
+func BenchmarkScore(b *testing.B) {
+	for _, algorithm := range []string{EASE, ItemKNN, ALS} {
+		s, history := largeShop(algorithm)
+		b.Run(algorithm, func(b *testing.B) {
+			var sc Scratch
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Score(history, &sc)
+			}
+		})
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	for _, algorithm := range []string{EASE, ALS} {
+		s, history := largeShop(algorithm)
+		b.Run(algorithm, func(b *testing.B) {
+			for b.Loop() {
+				s.Explain(history, 7)
+			}
+		})
+	}
+}

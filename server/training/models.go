@@ -1,0 +1,129 @@
+package training
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/server/fault"
+	"github.com/attune-shop/attune/store"
+)
+
+const (
+	// tokenKind marks the page tokens of ListModels.
+	tokenKind = "models"
+	// activeVersion names the version in service.
+	activeVersion   = "active"
+	defaultPageSize = 100
+	maxPageSize     = 1000
+)
+
+// GetModel answers one version; "active" names the one in service: event.ErrNoModel where
+// there is none.
+func (s *Service) GetModel(ctx context.Context, request *attunev1.GetModelRequest) (*attunev1.Model, error) {
+	version := request.GetVersion()
+	if version == activeVersion {
+		if _, version = s.holder.Active(); version == "" {
+			return nil, fmt.Errorf("in service: %w", event.ErrNoModel)
+		}
+	}
+	model, err := s.find(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	return s.message(model), nil
+}
+
+// ListModels answers the versions kept, newest first.
+func (s *Service) ListModels(ctx context.Context, request *attunev1.ListModelsRequest) (*attunev1.ListModelsResponse, error) {
+	size := int(request.GetPageSize())
+	if size < 0 || size > maxPageSize {
+		return nil, event.Invalid("page_size", "must be 0 to %d", maxPageSize)
+	}
+	if size == 0 {
+		size = defaultPageSize
+	}
+	var after string
+	if token := request.GetPageToken(); token != "" {
+		var err error
+		if after, err = fault.DecodeToken(tokenKind, token); err != nil {
+			return nil, err
+		}
+	}
+	models, err := s.models.Models(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	response := &attunev1.ListModelsResponse{}
+	for _, m := range models {
+		if after != "" && m.Version >= after {
+			continue
+		}
+		if n := len(response.Models); n == size {
+			response.NextPageToken = fault.EncodeToken(tokenKind, response.Models[n-1].Version)
+			break
+		}
+		response.Models = append(response.Models, s.message(m))
+	}
+	return response, nil
+}
+
+// ActivateModel puts a version in service once it has been read: event.ErrCorrupt where
+// it cannot be, and the one in service stays.
+func (s *Service) ActivateModel(ctx context.Context, request *attunev1.ActivateModelRequest) (*attunev1.Model, error) {
+	model, err := s.find(ctx, request.GetVersion())
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := s.read(ctx, model.Version)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.activate(ctx, snapshot, model.Version); err != nil {
+		return nil, err
+	}
+	return s.message(model), nil
+}
+
+func (s *Service) find(ctx context.Context, version string) (store.Model, error) {
+	if version == "" {
+		return store.Model{}, event.Invalid("version", "must not be empty")
+	}
+	models, err := s.models.Models(ctx)
+	if err != nil {
+		return store.Model{}, fmt.Errorf("models: %w", err)
+	}
+	for _, m := range models {
+		if m.Version == version {
+			return m, nil
+		}
+	}
+	return store.Model{}, fmt.Errorf("model %q: %w", version, event.ErrNotFound)
+}
+
+func (s *Service) message(m store.Model) *attunev1.Model {
+	_, serving := s.holder.Active()
+	message := &attunev1.Model{
+		Version:      m.Version,
+		Algorithm:    m.Algorithm,
+		CreatedAt:    timestamppb.New(m.CreatedAt),
+		Active:       m.Version == serving,
+		Users:        int64(m.Users),
+		Items:        int64(m.Items),
+		Interactions: int64(m.Interactions),
+		SizeBytes:    m.SizeBytes,
+		Choice:       m.Choice,
+	}
+	for _, e := range m.Evaluations {
+		message.Evaluations = append(message.Evaluations, evaluation(e.Algorithm, e.Metrics, e.Users, e.Fit))
+	}
+	return message
+}
+
+func evaluation(algorithm string, metrics map[string]float64, users int, fit time.Duration) *attunev1.Evaluation {
+	return &attunev1.Evaluation{Algorithm: algorithm, Metrics: metrics, Users: int64(users), FitSeconds: fit.Seconds()}
+}

@@ -1,0 +1,76 @@
+// Package training answers the ModelService: it reads the history (dataset.go), lets
+// model/cf evaluate and fit (train.go), saves the versions (versions.go) and holds the
+// Snapshot in service (holder.go).
+package training
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+// Source is where the history is read. store/history is one.
+type Source interface {
+	// Scan calls fn for every visitor's events, several times where that suits it, with
+	// the visitor who owns them. It returns the first error of fn as it is. The events
+	// are valid only during the call.
+	Scan(ctx context.Context, fn func(owner event.Visitor, events []event.Event) error) error
+}
+
+// Config is what an operator may set of training. The zero Config is the default.
+type Config struct {
+	// Weights is the interest that one event of a type shows; cf.DefaultWeights where nil.
+	Weights cf.Weights
+	// KeepModels is how many of the newest versions are kept, beside the one in service; 5 where 0.
+	KeepModels int
+	// EASEMaxItems is the number of items above which EASE is not tried; 6,000 where 0.
+	EASEMaxItems int
+	// Factors is the rank of ALS; 64 where 0.
+	Factors int
+	// Workers is the number of goroutines that train; all processors where 0.
+	Workers int
+}
+
+// Options are what a Service is wired with. Now must not be nil.
+type Options struct {
+	Config
+	Now func() time.Time
+	// Logger takes what happens beside the answers; slog.Default where nil.
+	Logger *slog.Logger
+}
+
+// Service is the ModelService. Its errors wrap the sentinels of model/event.
+type Service struct {
+	attunev1.UnimplementedModelServiceServer
+
+	source  Source
+	models  store.Models
+	holder  *Holder
+	options Options
+
+	// training is held by the one training that may be under way.
+	training sync.Mutex
+	// activating is held while the version in service changes.
+	activating sync.Mutex
+}
+
+// New returns a Service that keeps its versions in models and the one in service in
+// holder. Load must be called before it serves.
+func New(source Source, models store.Models, holder *Holder, o Options) *Service {
+	if o.Weights == nil {
+		o.Weights = cf.DefaultWeights()
+	}
+	if o.KeepModels <= 0 {
+		o.KeepModels = 5
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Service{source: source, models: models, holder: holder, options: o}
+}
