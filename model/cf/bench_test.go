@@ -48,12 +48,16 @@ func BenchmarkScore(b *testing.B) {
 	}
 }
 
+// BenchmarkExplain explains a list of 20.
 func BenchmarkExplain(b *testing.B) {
 	for _, algorithm := range []string{EASE, ALS} {
 		s, history := largeShop(algorithm)
 		b.Run(algorithm, func(b *testing.B) {
 			for b.Loop() {
-				s.Explain(history, 7)
+				explain := s.Explainer(history)
+				for i := range int32(20) {
+					explain(i)
+				}
 			}
 		})
 	}

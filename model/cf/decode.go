@@ -78,7 +78,7 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 // check tells whether the parts that the algorithm needs are there.
 func (s *Snapshot) check() error {
 	items := len(s.itemIDs)
-	ok := s.similar.len() == items && s.together.len() == items
+	ok := s.similar.len() == items && s.together.len() == items && s.similar.positive() && s.together.positive()
 	switch s.algorithm {
 	case EASE:
 		ok = ok && s.linear.len() == items
@@ -92,6 +92,15 @@ func (s *Snapshot) check() error {
 		return corrupt("parts of " + s.algorithm)
 	}
 	return nil
+}
+
+func (m *rows) positive() bool {
+	for _, x := range m.values {
+		if !(x > 0) {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *decoder) ids(s *Snapshot) (int, error) {

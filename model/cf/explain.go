@@ -1,6 +1,9 @@
 package cf
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Contribution is what one signal of a history adds to an item's score.
 type Contribution struct {
@@ -11,28 +14,72 @@ type Contribution struct {
 }
 
 // Explain returns the signals that speak for the item, strongest first; none where the
-// history does not (popularity). Shares add up to 1. O(history log row); for ALS, which is
-// exact as well (Hu, Koren, Volinsky 2008, section 5), O(history rank^2).
+// history does not (popularity). Shares add up to 1. O(history log row), for ALS as
+// much as Score; Explainer is cheaper for several items.
 func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
-	if item < 0 || int(item) >= len(s.itemIDs) {
-		return nil
-	}
-	var part func(Signal) float32
+	return s.Explainer(history)(item)
+}
+
+// Explainer returns Explain for one history, which must not change. It is not safe for
+// concurrent use. What all items have in common is done once: for ALS, whose parts are
+// exact as well (Hu, Koren, Volinsky 2008, section 5), O(history rank^2 + rank^3), and then
+// O(history rank + rank^2) an item.
+func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
+	var parts func(item int32, into []float32)
 	switch s.algorithm {
 	case EASE:
-		part = func(x Signal) float32 { return s.value(x) * s.linear.at(x.Item, item) }
+		parts = s.linearParts(&s.linear, history)
 	case ItemKNN:
-		part = func(x Signal) float32 { return s.value(x) * s.similar.at(x.Item, item) }
+		parts = s.linearParts(&s.similar, history)
 	case ALS:
-		part = s.factorParts(history, item)
+		parts = s.factorParts(history)
+	default:
+		return func(int32) []Contribution { return nil }
 	}
-	if part == nil {
+	values := make([]float32, len(history))
+	return func(item int32) []Contribution {
+		if item < 0 || int(item) >= len(s.itemIDs) {
+			return nil
+		}
+		parts(item, values)
+		return contributions(values)
+	}
+}
+
+// linearParts tells what each signal adds to an item's score: x_i B_i,item.
+func (s *Snapshot) linearParts(m *rows, history []Signal) func(item int32, into []float32) {
+	values := s.signalValues(history)
+	return func(item int32, into []float32) {
+		for i, x := range values {
+			if into[i] = 0; x != 0 {
+				into[i] = x * m.at(history[i].Item, item)
+			}
+		}
+	}
+}
+
+func (s *Snapshot) signalValues(history []Signal) []float32 {
+	values := make([]float32, len(history))
+	for i, signal := range history {
+		values[i] = s.value(signal)
+	}
+	return values
+}
+
+func contributions(parts []float32) []Contribution {
+	var total float32
+	count := 0
+	for _, x := range parts {
+		if x > 0 {
+			count++
+		}
+	}
+	if count == 0 {
 		return nil
 	}
-	var out []Contribution
-	var total float32
-	for i, signal := range history {
-		if x := part(signal); x > 0 {
+	out := make([]Contribution, 0, count)
+	for i, x := range parts {
+		if x > 0 {
 			out = append(out, Contribution{From: i, Share: x})
 			total += x
 		}
@@ -40,14 +87,6 @@ func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
 	for i := range out {
 		out[i].Share /= total
 	}
-	slices.SortStableFunc(out, func(a, b Contribution) int {
-		switch {
-		case a.Share > b.Share:
-			return -1
-		case a.Share < b.Share:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b Contribution) int { return cmp.Compare(b.Share, a.Share) })
 	return out
 }

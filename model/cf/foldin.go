@@ -13,9 +13,12 @@ func dot(x, y []float32) float32 { return kernels.Sdot(len(x), x, 1, y, 1) }
 
 func axpy(a float32, x, y []float32) { kernels.Saxpy(len(x), a, x, 1, y, 1) }
 
+// foldStripe is the number of rows of a system that are updated at once.
+const foldStripe = 16
+
 // fold is the memory of one fold-in.
 type fold struct {
-	// system is rank x rank: the upper triangle of A, then its Cholesky factor R, A = R^T R.
+	// system is rank x rank: A, then in its upper triangle the Cholesky factor R, A = R^T R.
 	system []float32
 	// user is the right-hand side, then the solution.
 	user []float32
@@ -43,21 +46,23 @@ func (s *Snapshot) foldIn(history []Signal, f *fold) bool {
 	f.user, f.system = f.user[:n], f.system[:n*n]
 	clear(f.user)
 	copy(f.system, s.gram)
-	any := false
+	entries := 0
 	for _, signal := range history {
 		c := s.value(signal)
 		if c == 0 {
 			continue
 		}
-		any = true
+		entries++
 		y := s.factor(signal.Item)
 		axpy(c, y, f.user)
-		for k := range n {
-			axpy(c*y[k], y[k:], f.system[k*n+k:k*n+n])
-			f.system[k*n+k] += s.penalty.entry
+		for k := 0; k < n; k += foldStripe { // the upper triangle, and what lies in its steps
+			kernels.Sger(min(foldStripe, n-k), n-k, c, y[k:], 1, y[k:], 1, f.system[k*n+k:], n)
 		}
 	}
-	return any && factorize(f.system, n) && solve(f.system, n, f.user)
+	for k := range n {
+		f.system[k*n+k] += s.penalty.entry * float32(entries)
+	}
+	return entries > 0 && factorize(f.system, n) && solve(f.system, n, f.user)
 }
 
 // factorize replaces the upper triangle of a positive definite A, n x n by rows, with R
@@ -98,21 +103,20 @@ func solve(r []float32, n int, b []float32) bool {
 	return true
 }
 
-// factorParts tells what each signal adds to the item's score: c_i y_i . A^-1 y_item.
-func (s *Snapshot) factorParts(history []Signal, item int32) func(Signal) float32 {
+// factorParts tells what each signal adds to an item's score: c_i y_i . A^-1 y_item.
+func (s *Snapshot) factorParts(history []Signal) func(item int32, into []float32) {
 	var f fold
-	if !s.foldIn(history, &f) {
-		return nil
-	}
-	z := append([]float32(nil), s.factor(item)...)
-	if !solve(f.system, s.factors.Cols, z) {
-		return nil
-	}
-	return func(signal Signal) float32 {
-		c := s.value(signal)
-		if c == 0 {
-			return 0
+	folded := s.foldIn(history, &f)
+	z, values := make([]float32, s.factors.Cols), s.signalValues(history)
+	return func(item int32, into []float32) {
+		clear(into)
+		if copy(z, s.factor(item)); !folded || !solve(f.system, len(z), z) {
+			return
 		}
-		return c * dot(z, s.factor(signal.Item))
+		for i, c := range values {
+			if c != 0 {
+				into[i] = c * dot(z, s.factor(history[i].Item))
+			}
+		}
 	}
 }

@@ -11,15 +11,18 @@ const FullScanItems = 10_000
 
 // popularHead is how many of the most popular items are always among the candidates of
 // ALS in a large catalog, and all that Score answers where popularity is the algorithm.
-const popularHead = 1000
+const popularHead = 500
+
+// factorCandidates is how many neighbours of the history ALS scores in a large catalog.
+const factorCandidates = 2500
 
 // Scratch is memory that Score uses again. The zero Scratch is ready; it serves one call
 // at a time and any Snapshot.
 type Scratch struct {
-	sum     []float32
-	touched []int32
-	out     []Candidate
-	fold    fold
+	// sum is 0 between calls.
+	sum  []float32
+	out  []Candidate
+	fold fold
 }
 
 // Score returns scores for the items that the history speaks for, in no order, those of
@@ -34,11 +37,9 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	sc.out = sc.out[:0]
 	switch s.algorithm {
 	case EASE:
-		s.scatter(&s.linear, history, sc)
-		return sc.drain()
+		return s.gather(sc, s.scatter(&s.linear, history, sc))
 	case ItemKNN:
-		s.scatter(&s.similar, history, sc)
-		return sc.drain()
+		return s.gather(sc, s.scatter(&s.similar, history, sc))
 	case ALS:
 		return s.scoreFactors(history, sc)
 	default:
@@ -47,12 +48,12 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	}
 }
 
-// scatter adds the rows of the history up in sc.
-func (s *Snapshot) scatter(m *rows, history []Signal, sc *Scratch) {
+// scatter adds the rows of the history up in sc.sum, and tells how many numbers it added.
+func (s *Snapshot) scatter(m *rows, history []Signal, sc *Scratch) int {
 	if len(sc.sum) < len(s.itemIDs) {
 		sc.sum = make([]float32, len(s.itemIDs))
 	}
-	sum, touched := sc.sum, sc.touched[:0]
+	sum, added := sc.sum, 0
 	for _, signal := range history {
 		x := s.value(signal)
 		if x == 0 {
@@ -61,26 +62,41 @@ func (s *Snapshot) scatter(m *rows, history []Signal, sc *Scratch) {
 		columns, values := m.row(signal.Item)
 		values = values[:len(columns)]
 		for i, c := range columns {
-			if sum[c] == 0 {
-				touched = append(touched, c)
-			}
 			sum[c] += x * values[i]
 		}
+		added += len(columns)
 	}
-	sc.touched = touched
+	return added
 }
 
-// drain moves what scatter added up to sc.out. An item whose parts cancel out exactly may
-// be in touched twice; it is left out.
-func (sc *Scratch) drain() []Candidate {
-	for _, c := range sc.touched {
-		if x := sc.sum[c]; x != 0 {
-			sc.out = append(sc.out, Candidate{Item: c, Score: x})
-			sc.sum[c] = 0
+// gather moves the sums to sc.out, those of 0 left out, and leaves zeros. It goes through all
+// items: that is cheaper than to keep a list of those touched, whose branch is a coin toss.
+func (s *Snapshot) gather(sc *Scratch, added int) []Candidate {
+	n := len(s.itemIDs)
+	if added == 0 {
+		return sc.out
+	}
+	sc.out = slices.Grow(sc.out, n+1)[:n+1]
+	out, kept := sc.out, 0
+	for i, x := range sc.sum[:n] {
+		out[kept] = Candidate{Item: int32(i), Score: x}
+		bits := math.Float32bits(x) << 1
+		kept += int((bits | -bits) >> 31) // 1 where x is not 0, without a branch
+	}
+	clear(sc.sum[:n])
+	sc.out = out[:kept]
+	return sc.out
+}
+
+// gatherFrom is gather of the sums from limit on, which are few.
+func (s *Snapshot) gatherFrom(sc *Scratch, limit float32) {
+	n := len(s.itemIDs)
+	for i, x := range sc.sum[:n] {
+		if x >= limit {
+			sc.out = append(sc.out, Candidate{Item: int32(i), Score: x})
 		}
 	}
-	sc.touched = sc.touched[:0]
-	return sc.out
+	clear(sc.sum[:n])
 }
 
 // maxWeight bounds a signal, so that sums stay finite.
@@ -109,15 +125,33 @@ func (s *Snapshot) scoreFactors(history []Signal, sc *Scratch) []Candidate {
 		return sc.out
 	}
 	s.scatter(&s.similar, history, sc)
+	limit := sc.limit(len(s.itemIDs), factorCandidates)
 	for _, c := range s.best[:popularHead] {
-		if sc.sum[c.Item] == 0 {
-			sc.touched = append(sc.touched, c.Item)
-			sc.sum[c.Item] = 1
-		}
+		sc.sum[c.Item] = math.MaxFloat32
 	}
-	sc.drain()
+	s.gatherFrom(sc, limit)
 	for i := range sc.out {
 		sc.out[i].Score = dot(user, s.factor(sc.out[i].Item))
 	}
 	return sc.out
+}
+
+// limit tells from where on about the n largest of the first items sums are, none of
+// which may be negative. It looks at the exponent and four bits of the mantissa: what it lets
+// through is at most n, less those within the last sixteenth of a doubling, or at least
+// all of the largest sixteenth.
+func (sc *Scratch) limit(items, n int) float32 {
+	const shift = 23 - 4
+	var counts [1 << (31 - shift)]int32
+	for _, x := range sc.sum[:items] {
+		counts[math.Float32bits(x)>>shift]++
+	}
+	least, kept := len(counts)-1, 0
+	for ; least > 0; least-- {
+		if kept > 0 && kept+int(counts[least]) > n {
+			break
+		}
+		kept += int(counts[least])
+	}
+	return math.Float32frombits(uint32(least+1) << shift)
 }
