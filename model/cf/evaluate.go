@@ -33,6 +33,18 @@ type Evaluation struct {
 	Fit time.Duration
 }
 
+// popularMargin is how many times better popularity must be to be chosen: it says the same
+// to everybody, and leads by chance where few users came back.
+const popularMargin = 1.25
+
+// worth is what algorithms are compared by.
+func (e Evaluation) worth() float64 {
+	if e.Algorithm == Popularity {
+		return e.Metrics[MetricNDCG] / popularMargin
+	}
+	return e.Metrics[MetricNDCG]
+}
+
 // Plan is what to fit, and why.
 type Plan struct {
 	Algorithm string
@@ -65,7 +77,8 @@ func (o Options) lambdas(algorithm string, items int) []float64 {
 	return []float64{0}
 }
 
-// Evaluate chooses what to fit. It holds the interactions after a time out, the same for
+// Evaluate chooses what to fit: the best by ndcg@10, popularity only where it leads by
+// popularMargin. It holds the interactions after a time out, the same for
 // all users, fits what the options ask for on those before, and asks for the items that
 // users who were there before chose anew. Nothing after the time is known to any fit.
 // The errors are those of Train.
@@ -95,7 +108,7 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 		if o.Evaluated != nil {
 			o.Evaluated(evaluation)
 		}
-		if k == 0 || evaluation.Metrics[MetricNDCG] > best.Evaluations[0].Metrics[MetricNDCG] {
+		if k == 0 || evaluation.worth() > best.Evaluations[0].worth() {
 			best = plan
 		}
 	}
@@ -138,15 +151,24 @@ func (o Options) choice(d *Dataset, algorithm string, evaluations []Evaluation) 
 			algorithm, MetricNDCG, evaluations[0].Metrics[MetricNDCG], evaluations[0].Users)
 		return text.String()
 	}
+	var chosen, popular float64
 	var others []string
 	for _, e := range evaluations {
-		if e.Algorithm == algorithm {
-			fmt.Fprintf(&text, "%q reached the best %s, %.4f, on what %d users chose last", algorithm, MetricNDCG, e.Metrics[MetricNDCG], e.Users)
+		ndcg := e.Metrics[MetricNDCG]
+		if e.Algorithm == Popularity {
+			popular = ndcg
+		}
+		if e.Algorithm != algorithm {
+			others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, ndcg))
 			continue
 		}
-		others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, e.Metrics[MetricNDCG]))
+		chosen = ndcg
+		fmt.Fprintf(&text, "%q was chosen for its %s, %.4f, on what %d users chose last", algorithm, MetricNDCG, ndcg, e.Users)
 	}
 	fmt.Fprintf(&text, " (%s)", strings.Join(others, ", "))
+	if popular > chosen {
+		fmt.Fprintf(&text, "; %q says the same to everybody and must be %g times better", Popularity, popularMargin)
+	}
 	if n := len(activeItems(d)); n > o.EASEMaxItems {
 		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
 	}
@@ -174,7 +196,7 @@ func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress
 		}
 		evaluation.Fit = took
 		plan.Evaluations = []Evaluation{evaluation}
-		if k == 0 || evaluation.Metrics[MetricNDCG] > best.Evaluations[0].Metrics[MetricNDCG] {
+		if k == 0 || evaluation.worth() > best.Evaluations[0].worth() {
 			best = plan
 		}
 	}
