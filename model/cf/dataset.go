@@ -111,18 +111,18 @@ func (b *Builder) Build() *Dataset {
 	}
 	slices.SortFunc(b.baskets, slices.Compare)
 	d := &Dataset{userIDs: userIDs, itemIDs: itemIDs, log: b.log, baskets: b.baskets}
-	d.fill()
+	d.fill(d.log, math.MaxUint32+1)
 	*b = *NewBuilder()
 	return d
 }
 
-// fill makes byUser and byItem from the log.
-func (d *Dataset) fill() {
+// fill makes byUser and byItem from the interactions of a log before a time.
+func (d *Dataset) fill(log []interaction, cut int64) {
 	d.byUser = newRows(len(d.userIDs), len(d.itemIDs))
 	var pairs []pair
-	for from := 0; from < len(d.log); {
-		user := d.log[from].user
-		pairs, from = userPairs(d.log, from, pairs[:0])
+	for from := 0; from < len(log); {
+		user := log[from].user
+		pairs, from = userPairs(log, from, cut, pairs[:0])
 		for _, p := range pairs {
 			d.byUser.columns = append(d.byUser.columns, p.item)
 			d.byUser.values = append(d.byUser.values, float32(damp(p.weight)))
@@ -135,23 +135,28 @@ func (d *Dataset) fill() {
 
 // pair is what one user did with one item.
 type pair struct {
-	item        int32
-	weight      float64
-	first, last uint32
+	item   int32
+	weight float64
+	last   uint32
 }
 
-// userPairs sums up the interactions of the user at log[from] and tells where the next
-// user begins: the MaxItemsPerUser items with the newest interactions, in the order of items.
-func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
+// userPairs sums up the interactions before a time of the user at log[from], and tells
+// where the next user begins: the MaxItemsPerUser items with the newest interactions, in
+// the order of items.
+func userPairs(log []interaction, from int, cut int64, into []pair) ([]pair, int) {
 	user := log[from].user
 	i := from
 	for i < len(log) && log[i].user == user {
-		p := pair{item: log[i].item, first: log[i].at}
+		p := pair{item: log[i].item}
 		for ; i < len(log) && log[i].user == user && log[i].item == p.item; i++ {
-			p.weight += float64(log[i].weight)
-			p.last = log[i].at
+			if int64(log[i].at) < cut {
+				p.weight += float64(log[i].weight)
+				p.last = log[i].at
+			}
 		}
-		into = append(into, p)
+		if p.weight > 0 {
+			into = append(into, p)
+		}
 	}
 	if len(into) > MaxItemsPerUser {
 		slices.SortFunc(into, func(x, y pair) int {
@@ -163,16 +168,11 @@ func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
 	return into, i
 }
 
-// before returns the dataset of the interactions before a time; users and items keep
-// their numbers. Baskets are left out: they are not evaluated.
+// before returns what training needs of the interactions before a time; users and items
+// keep their numbers. Baskets are left out: they are not evaluated.
 func (d *Dataset) before(cut uint32) *Dataset {
 	past := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
-	for _, x := range d.log {
-		if x.at < cut {
-			past.log = append(past.log, x)
-		}
-	}
-	past.fill()
+	past.fill(d.log, int64(cut))
 	return past
 }
 

@@ -18,6 +18,8 @@ var pastShares = []float64{.9, .8, .7, .5}
 
 // holdout is a dataset cut in two at a time.
 type holdout struct {
+	// cut is the first second that is held out; past is what was before it.
+	cut  uint32
 	past *Dataset
 	// users were there before the time and chose new items after it; relevant are those.
 	users    []int32
@@ -33,12 +35,11 @@ func hold(d *Dataset, o Options) *holdout {
 	}
 	slices.Sort(times)
 	var best *holdout
-	var bestCut uint32
 	for _, share := range pastShares {
 		cut := times[min(len(times)-1, int(share*float64(len(times))))]
 		h := d.after(cut)
 		if best == nil || len(h.users) > len(best.users) {
-			best, bestCut = h, cut
+			best = h
 		}
 		if len(best.users) >= enoughHeldOut {
 			break
@@ -48,7 +49,7 @@ func hold(d *Dataset, o Options) *holdout {
 		return nil
 	}
 	best.sample(o.EvaluatedUsers, o.Seed)
-	best.past = d.before(bestCut)
+	best.past = d.before(best.cut)
 	return best
 }
 
@@ -61,7 +62,7 @@ func (d *Dataset) after(cut uint32) *holdout {
 			known[x.item] = true
 		}
 	}
-	h := &holdout{}
+	h := &holdout{cut: cut}
 	for i := 0; i < len(d.log); {
 		user := d.log[i].user
 		before := false
