@@ -1,0 +1,167 @@
+package wire_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/server/wire"
+)
+
+var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+func purchase(t testing.TB) *attunev1.Event {
+	t.Helper()
+	attributes, err := structpb.NewStruct(map[string]any{"b": []any{1.5, "x", nil, true}, "a": map[string]any{"<é>": "\n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &attunev1.Event{
+		EventId: "e1", Type: "purchase", UserId: "anna", AnonymousId: "cookie", SessionId: "s1", ItemId: "lamp",
+		Lines: []*attunev1.Line{
+			{ItemId: "lamp", Quantity: proto.Int64(2), Price: &attunev1.Money{CurrencyCode: "EUR", MinorUnits: 1250}},
+			{ItemId: "bulb", Quantity: proto.Int64(1)},
+		},
+		Value:      &attunev1.Money{CurrencyCode: "EUR", MinorUnits: 2500},
+		OccurredAt: timestamppb.New(noon), SentAt: timestamppb.New(noon.Add(time.Second)),
+		SearchQuery: "lamps", RecommendationId: "r1", Placement: "home", Attributes: attributes,
+	}
+}
+
+func TestEventThereAndBack(t *testing.T) {
+	want := purchase(t)
+	var e event.Event
+	wire.ReadEvent(&e, want)
+	if got := e.Validate(noon); len(got) > 0 {
+		t.Fatalf("violations %v", got)
+	}
+	if diff := cmp.Diff(want, wire.Event(&e), protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := string(e.Attributes), `{"a":{"\u003cé\u003e":"\n"},"b":[1.5,"x",null,true]}`; got != want {
+		t.Errorf("attributes %s, want %s", got, want)
+	}
+}
+
+func TestItemThereAndBack(t *testing.T) {
+	want := &attunev1.Item{
+		ItemId: "lamp", Title: "Lamp", Categories: []string{"Home > Lighting"}, Brand: "Lumen",
+		Price: &attunev1.Money{CurrencyCode: "EUR", MinorUnits: 1}, Availability: attunev1.Availability_PREORDER,
+		ImageUrl: "https://shop/lamp.png", PageUrl: "/lamp",
+		Attributes:    &structpb.Struct{Fields: map[string]*structpb.Value{"watt": structpb.NewNumberValue(60)}},
+		AvailableFrom: timestamppb.New(noon), AvailableUntil: timestamppb.New(noon.Add(time.Hour)),
+	}
+	item := wire.ReadItem(want)
+	if got := item.Validate(); len(got) > 0 {
+		t.Fatalf("violations %v", got)
+	}
+	if diff := cmp.Diff(want, wire.Item(&item), protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	if got := wire.ReadItem(&attunev1.Item{}).Availability; got != event.InStock {
+		t.Errorf("availability %d where none was given", got)
+	}
+	for _, a := range []attunev1.Availability{-1, 5, 257, math.MaxInt32} {
+		item := wire.ReadItem(&attunev1.Item{ItemId: "x", Availability: a})
+		if v := item.Validate(); len(v) != 1 || v[0].Field != "availability" {
+			t.Errorf("availability %d: %v", a, v)
+		}
+	}
+}
+
+// TestWhatTheVocabularyHasNoWordFor is refused under the field it came in.
+func TestWhatTheVocabularyHasNoWordFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*attunev1.Event)
+		field  string
+	}{
+		"year 1":          {func(e *attunev1.Event) { e.OccurredAt = timestamppb.New(time.Time{}) }, "occurred_at"},
+		"before time":     {func(e *attunev1.Event) { e.OccurredAt = &timestamppb.Timestamp{Seconds: math.MinInt64} }, "occurred_at"},
+		"after time":      {func(e *attunev1.Event) { e.OccurredAt = &timestamppb.Timestamp{Seconds: math.MaxInt64} }, "occurred_at"},
+		"year 3000":       {func(e *attunev1.Event) { e.OccurredAt = timestamppb.New(noon.AddDate(974, 0, 0)) }, "occurred_at"},
+		"too many nanos":  {func(e *attunev1.Event) { e.SentAt = &timestamppb.Timestamp{Seconds: 1, Nanos: 2e9} }, "sent_at"},
+		"not a number":    {func(e *attunev1.Event) { e.Attributes.Fields["x"] = structpb.NewNumberValue(math.NaN()) }, "attributes"},
+		"infinite":        {func(e *attunev1.Event) { e.Attributes.Fields["x"] = structpb.NewNumberValue(math.Inf(1)) }, "attributes"},
+		"no pieces":       {func(e *attunev1.Event) { e.Lines[0].Quantity = proto.Int64(0) }, "lines[0].quantity"},
+		"an empty amount": {func(e *attunev1.Event) { e.Lines[0].Price.CurrencyCode = "" }, "lines[0].price.currency_code"},
+	} {
+		from := purchase(t)
+		tc.change(from)
+		var e event.Event
+		wire.ReadEvent(&e, from)
+		if v := e.Validate(noon); len(v) == 0 || v[0].Field != tc.field {
+			t.Errorf("%s: %v", name, v)
+		}
+	}
+	var e event.Event
+	wire.ReadEvent(&e, nil)
+	wire.ReadEvent(&e, &attunev1.Event{Lines: []*attunev1.Line{nil}})
+	if e.Lines[0].Quantity != 1 {
+		t.Error("a line without quantity is one piece")
+	}
+}
+
+func TestCheckID(t *testing.T) {
+	for _, id := range []string{"", "a\xff", "a\n", string(make([]byte, 10_000))} {
+		if err := wire.CheckID("user_id", id); err == nil {
+			t.Errorf("%.10q is an id", id)
+		}
+	}
+	if err := wire.CheckID("user_id", "anna é"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	m := purchase(t)
+	m.UserId, m.Lines[1].ItemId = "a\xff", "\xfe"
+	letter := &attunev1.RejectedEvent{Event: m}
+	wire.CleanText(letter)
+	if m.GetUserId() != "a\uFFFD" || m.GetLines()[1].GetItemId() != "\uFFFD" || m.GetEventId() != "e1" {
+		t.Errorf("cleaned: %v", m)
+	}
+	replay := &attunev1.ReplayRejectedRequest{RejectedIds: []string{"\xff"}}
+	wire.CleanText(replay)
+	if replay.RejectedIds[0] != "\uFFFD" {
+		t.Errorf("cleaned: %v", replay)
+	}
+}
+
+// FuzzReadEvent: whatever comes either is refused or goes there and back.
+func FuzzReadEvent(f *testing.F) {
+	data, err := proto.Marshal(purchase(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		from := &attunev1.Event{}
+		if proto.Unmarshal(data, from) != nil {
+			return
+		}
+		var e, again event.Event
+		wire.ReadEvent(&e, from)
+		if len(e.Validate(noon)) > 0 {
+			return
+		}
+		to := wire.Event(&e)
+		if _, err := protojson.Marshal(to); err != nil {
+			t.Fatalf("cannot be sent as JSON: %v", err)
+		}
+		wire.ReadEvent(&again, to)
+		e.Complete(noon)
+		again.Complete(noon)
+		if diff := cmp.Diff(e, again); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
