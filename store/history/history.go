@@ -1,0 +1,172 @@
+// Package history is the write path and its repair over the interfaces of package store,
+// once for all backends: leave out duplicates, append to the log, project, acknowledge;
+// and what reads the result: persons, their events, scans, followers, verification.
+//
+// The order of work is fixed: log, then events by visitor and links, then features, then
+// the answer. A crash between any two heals at the next Open, which projects again from
+// the mark on, or at the next write of the shard. Within a process each shard has one
+// worker, which projects rows in the order of their numbers; other processes may append
+// to the same shard, and are noticed by ErrTaken.
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+// MaxEvents bounds the events of one visitor, so that no rebuild is unbounded.
+// Purchases and refunds have MaxOrders on top of it.
+const (
+	MaxEvents = 200_000
+	MaxOrders = 50_000
+)
+
+// Options of a History.
+type Options struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Logger receives what an operator should know.
+	Logger *slog.Logger
+	// FlushEvery is the time between two flushes of features, each of which moves the
+	// marks. It bounds what Open has to fold again after a crash. Default 1 s.
+	FlushEvery time.Duration
+}
+
+// Outcome is what became of an event.
+type Outcome uint8
+
+// The outcomes. Each of them is final: the same event again is a Duplicate or Full.
+const (
+	// Accepted is durable and in its visitor's features.
+	Accepted Outcome = iota + 1
+	// Duplicate was, since an earlier write, whatever else this one carries.
+	Duplicate
+	// Full was not stored: its visitor has as many events as one may have.
+	Full
+)
+
+// History is the event history of one store. Its methods may be called concurrently.
+type History struct {
+	stores  store.Stores
+	options Options
+	shards  []*shard
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// Open projects what a crash left between the marks and the heads, and then serves. The
+// stores stay the caller's to close, after the History.
+func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
+	if options.FlushEvery == 0 {
+		options.FlushEvery = time.Second
+	}
+	h := &History{stores: stores, options: options}
+	healing, healCtx := errgroup.WithContext(ctx)
+	healing.SetLimit(4)
+	for n := range stores.Shards() {
+		s := newShard(h, n)
+		h.shards = append(h.shards, s)
+		healing.Go(func() error {
+			mark, err := stores.Mark(healCtx, n)
+			if err != nil {
+				return fmt.Errorf("mark of shard %d: %w", n, err)
+			}
+			s.projected.Store(uint64(mark))
+			return s.catchUp(healCtx)
+		})
+	}
+	if err := healing.Wait(); err != nil {
+		return nil, err
+	}
+	var running context.Context
+	running, h.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, s := range h.shards {
+		h.running.Go(func() { s.work(running) })
+	}
+	h.running.Go(func() { h.flushEvery(running, options.FlushEvery) })
+	return h, nil
+}
+
+// Close finishes the writes under way and flushes. No Write may follow.
+func (h *History) Close() error {
+	h.stop()
+	h.running.Wait()
+	return h.flush(context.Background())
+}
+
+// Write stores events, each on its own, and returns once every one of them is durable
+// and in its visitor's features. The events must be valid and complete (event.Validate,
+// event.Complete). An error says that the fate of some is unknown: the same call again
+// is safe and counts nothing twice.
+func (h *History) Write(ctx context.Context, events []event.Event) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(events))
+	byShard := make([]*submission, len(h.shards))
+	var waiting sync.WaitGroup
+	for i := range events {
+		visitor := events[i].Visitor()
+		n := store.ShardOf(visitor, len(h.shards))
+		if byShard[n] == nil {
+			byShard[n] = &submission{outcomes: outcomes, done: &waiting}
+		}
+		byShard[n].events = append(byShard[n].events, submitted{visitor: visitor, event: &events[i], index: i})
+	}
+	for n, sub := range byShard {
+		if sub != nil {
+			waiting.Add(1)
+			h.shards[n].submit(sub)
+		}
+	}
+	waiting.Wait()
+	var errs []error
+	for _, sub := range byShard {
+		if sub != nil && sub.err != nil {
+			errs = append(errs, sub.err)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return outcomes, ctx.Err()
+}
+
+func (h *History) flushEvery(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := h.flush(ctx); err != nil && ctx.Err() == nil {
+				h.options.Logger.Error("features not flushed; will be tried again", "error", err)
+			}
+		}
+	}
+}
+
+// flush makes the features of every shard durable and then moves its mark.
+func (h *History) flush(ctx context.Context) error {
+	for _, s := range h.shards {
+		projected := store.Seq(s.projected.Load())
+		if projected == s.marked {
+			continue
+		}
+		if err := h.stores.FlushFeatures(ctx, s.number); err != nil {
+			return err
+		}
+		if err := h.stores.SetMark(ctx, s.number, projected); err != nil {
+			return err
+		}
+		s.marked = projected
+	}
+	return nil
+}

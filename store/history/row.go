@@ -1,0 +1,90 @@
+package history
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// A row of the log is: format version (1 byte), the writer's nonce (8 bytes), the number
+// of events, and for each its length and its binary form. Numbers are unsigned varints.
+const rowVersion = 1
+
+// entry is one event of a row. data is its binary form, within the row.
+type entry struct {
+	visitor event.Visitor
+	event   *event.Event
+	data    []byte
+}
+
+// nonces tells one writer's rows from another's: a random start, counted up.
+type nonces uint64
+
+func newNonces() nonces {
+	var start [8]byte
+	rand.Read(start[:])
+	return nonces(binary.LittleEndian.Uint64(start[:]))
+}
+
+func (n *nonces) next() uint64 {
+	*n++
+	return uint64(*n)
+}
+
+// appendRow appends the row of entries to dst and points each entry's data into it.
+func appendRow(dst []byte, nonce uint64, entries []entry) []byte {
+	dst = append(dst, rowVersion)
+	dst = binary.LittleEndian.AppendUint64(dst, nonce)
+	dst = binary.AppendUvarint(dst, uint64(len(entries)))
+	var scratch []byte
+	ends := make([]int, len(entries))
+	for i := range entries {
+		scratch = entries[i].event.Append(scratch[:0])
+		dst = binary.AppendUvarint(dst, uint64(len(scratch)))
+		dst = append(dst, scratch...)
+		ends[i] = len(dst)
+		entries[i].data = dst[len(dst)-len(scratch):]
+	}
+	// dst may have moved while it grew: point into where it lies now.
+	for i := range entries {
+		entries[i].data = dst[ends[i]-len(entries[i].data) : ends[i] : ends[i]]
+	}
+	return dst
+}
+
+// decodeRow returns the events of a row, whose data it keeps. It fails with
+// event.ErrNewerVersion or event.ErrCorrupt.
+func decodeRow(row []byte) ([]entry, error) {
+	if len(row) < 9 {
+		return nil, fmt.Errorf("log row of %d bytes: %w", len(row), event.ErrCorrupt)
+	}
+	if row[0] > rowVersion {
+		return nil, fmt.Errorf("log row version %d: %w", row[0], event.ErrNewerVersion)
+	}
+	rest := row[9:]
+	count, n := binary.Uvarint(rest)
+	if n <= 0 || count > uint64(len(rest)) {
+		return nil, fmt.Errorf("log row: number of events: %w", event.ErrCorrupt)
+	}
+	rest = rest[n:]
+	entries := make([]entry, 0, count)
+	for range count {
+		size, n := binary.Uvarint(rest)
+		if n <= 0 || size > uint64(len(rest)-n) {
+			return nil, fmt.Errorf("log row: length of an event: %w", event.ErrCorrupt)
+		}
+		data := rest[n : n+int(size) : n+int(size)]
+		rest = rest[n+int(size):]
+		e, err := event.Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("log row: %w", err)
+		}
+		entries = append(entries, entry{visitor: e.Visitor(), event: &e, data: data})
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("log row: %d bytes too many: %w", len(rest), event.ErrCorrupt)
+	}
+	return entries, nil
+}

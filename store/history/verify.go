@@ -1,0 +1,123 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
+	"github.com/attune-shop/attune/store"
+)
+
+// maxExamples bounds the differences that a Report describes.
+const maxExamples = 20
+
+// Report is what Verify found.
+type Report struct {
+	Users  int64
+	Events int64
+	// Differences counts visitors whose features are not the fold of their events, each
+	// counted once, and events that are in the log but not under their visitor.
+	Differences int64
+	// Examples describes the first differences.
+	Examples []string
+}
+
+func (r *Report) differ(format string, args ...any) {
+	r.Differences++
+	if len(r.Examples) < maxExamples {
+		r.Examples = append(r.Examples, fmt.Sprintf(format, args...))
+	}
+}
+
+// Verify makes every visitor's features again from the history and compares them with
+// those that are stored, and looks every event of the log up under its visitor. Nothing
+// may be written meanwhile.
+func (h *History) Verify(ctx context.Context) (Report, error) {
+	var report Report
+	for _, s := range h.shards {
+		for _, check := range []func(context.Context, *Report) error{s.verifyFeatures, s.verifyOrphans, s.verifyLog} {
+			if err := check(ctx, &report); err != nil {
+				return report, fmt.Errorf("shard %d: %w", s.number, err)
+			}
+		}
+	}
+	return report, nil
+}
+
+// verifyFeatures compares the fold of each visitor's events with the stored features.
+func (s *shard) verifyFeatures(ctx context.Context, report *Report) error {
+	projected := store.Seq(s.projected.Load())
+	return s.history.eachVisitor(ctx, s.number, func(v event.Visitor, events []located) error {
+		report.Users++
+		state := new(feature.State)
+		for i := range events {
+			report.Events++
+			if events[i].seq > projected {
+				report.differ("visitor %q: event %q is of row %d, behind the log's end %d", v, events[i].ID, events[i].seq, projected)
+				continue
+			}
+			state.Fold(&events[i].Event)
+		}
+		values, err := s.history.stores.GetFeatures(ctx, s.number, []event.Visitor{v})
+		if err != nil {
+			return err
+		}
+		if values[0] == nil {
+			report.differ("visitor %q: %d events, no features", v, len(events))
+			return nil
+		}
+		_, stored, err := decodeValue(values[0])
+		if err != nil {
+			report.differ("visitor %q: %v", v, err)
+			return nil
+		}
+		if !bytes.Equal(stored.Append(nil), state.Append(nil)) {
+			report.differ("visitor %q: features of %d events stored, %d in the history", v, stored.Events(), state.Events())
+		}
+		return nil
+	})
+}
+
+// verifyOrphans finds features of visitors that have no events.
+func (s *shard) verifyOrphans(ctx context.Context, report *Report) error {
+	return s.history.stores.ScanFeatures(ctx, s.number, func(v event.Visitor, _ []byte) error {
+		found := false
+		err := s.history.stores.ReadEvents(ctx, s.number, v, func(store.Record) error {
+			found = true
+			return errStop
+		})
+		if !found {
+			if err != nil {
+				return err
+			}
+			report.differ("visitor %q: features, no events", v)
+		}
+		return nil
+	})
+}
+
+// verifyLog looks up every event of the log, as far back as it reaches.
+func (s *shard) verifyLog(ctx context.Context, report *Report) error {
+	return s.history.stores.ReadLog(ctx, s.number, 1, func(seq store.Seq, row []byte) error {
+		entries, err := decodeRow(row)
+		if err != nil {
+			return err
+		}
+		keys := make([]store.Record, len(entries))
+		for i, e := range entries {
+			keys[i] = store.Record{Visitor: e.visitor, EventID: e.event.ID}
+		}
+		stored, err := s.history.stores.HasEvents(ctx, s.number, keys)
+		if err != nil {
+			return err
+		}
+		for i, there := range stored {
+			if !there {
+				report.differ("visitor %q: event %q of row %d is in the log only", keys[i].Visitor, keys[i].EventID, seq)
+			}
+		}
+		return nil
+	})
+}
