@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 )
 
@@ -127,34 +128,32 @@ func solveRows(ctx context.Context, m *rows, y, into blas32.General, p penalty, 
 // gradient is the memory of one conjugate gradient.
 type gradient struct{ residual, direction, product []float32 }
 
+// solve takes alsSteps steps from x towards the solution; b is penalty.entry.
 func (g *gradient) solve(gram []float32, b float32, columns []int32, values []float32, y blas32.General, x []float32) {
 	n := len(x)
 	if len(g.residual) != n {
 		g.residual, g.direction, g.product = make([]float32, n), make([]float32, n), make([]float32, n)
 	}
-	apply := func(v []float32) {
-		for i := range n {
-			g.product[i] = dot(gram[i*n:i*n+n], v)
-		}
-		axpy(b*float32(len(columns)), v, g.product)
-		for k, c := range columns {
-			row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
-			axpy(values[k]*dot(row, v), row, g.product)
-		}
+	common := func(a float32, v, into []float32) { // a times what all rows have in common, times v
+		kernels.Sgemv(blas.NoTrans, n, n, a, gram, n, v, 1, 0, into, 1)
+		axpy(a*b*float32(len(columns)), v, into)
 	}
-	apply(x)
-	clear(g.residual)
+	common(-1, x, g.residual)
 	for k, c := range columns {
-		axpy(values[k], y.Data[int(c)*y.Stride:int(c)*y.Stride+n], g.residual)
+		row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
+		axpy(values[k]*(1-dot(row, x)), row, g.residual)
 	}
-	axpy(-1, g.product, g.residual)
 	copy(g.direction, g.residual)
 	rest := dot(g.residual, g.residual)
 	for range alsSteps {
 		if rest < 1e-20 {
 			return
 		}
-		apply(g.direction)
+		common(1, g.direction, g.product)
+		for k, c := range columns {
+			row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
+			axpy(values[k]*dot(row, g.direction), row, g.product)
+		}
 		step := rest / dot(g.direction, g.product)
 		if !(step > 0) || math.IsInf(float64(step), 0) {
 			return
