@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+)
+
+type memoryBench struct {
+	Users int `help:"Users." default:"1000000"`
+	Each  int `help:"Events of each." default:"20"`
+}
+
+// Run writes the events in random order of users, and prints the server's resident memory
+// and how long it takes to be ready again after a clean stop and after a kill.
+func (b *memoryBench) Run(ctx context.Context, attune binary) error {
+	dir, err := os.MkdirTemp("", "attune-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	server, err := attune.serve(ctx, dir)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.fill(ctx, server); err != nil {
+		return err
+	}
+	total := b.Users * b.Each
+	fmt.Printf("%d users, %d events, written in %v (%.0f events/s)\n", b.Users, total, time.Since(began).Round(time.Second), float64(total)/time.Since(began).Seconds())
+	show := func(when string) error {
+		now, peak, err := server.residentBytes()
+		fmt.Printf("%-28s %6d MiB resident, %6d MiB at its peak, ready in %v\n", when, now>>20, peak>>20, server.ready.Round(time.Millisecond))
+		return err
+	}
+	if err := show("after the writes"); err != nil {
+		return err
+	}
+	for _, end := range []os.Signal{os.Kill, os.Interrupt} {
+		if err := server.stop(end); err != nil {
+			return err
+		}
+		if server, err = attune.serve(ctx, dir); err != nil {
+			return err
+		}
+		if err := show(fmt.Sprintf("started after %v", end)); err != nil {
+			return err
+		}
+	}
+	return server.stop(os.Interrupt)
+}
+
+func (b *memoryBench) fill(ctx context.Context, server *process) error {
+	events := attunev1.NewEventServiceClient(server.conn)
+	running, ctx := errgroup.WithContext(ctx)
+	const writers, size = 8, 1000
+	source := ingestBench{Users: b.Users}
+	for w := range writers {
+		running.Go(func() error {
+			random := rand.New(rand.NewPCG(11, uint64(w)))
+			for left := b.Users * b.Each / writers; left > 0; left -= size {
+				batch := make([]*attunev1.Event, min(size, left))
+				for i := range batch {
+					batch[i] = source.event(random)
+				}
+				if _, err := events.Write(ctx, &attunev1.WriteRequest{Events: batch}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return running.Wait()
+}
