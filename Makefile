@@ -1,0 +1,75 @@
+# Everything that is built goes to .build; the tools that are needed install themselves there.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .build/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## Lists what can be made.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: build
+build: ## Builds .build/attune.
+	go build -o .build/attune ./cmd/attune
+
+.PHONY: demo
+demo: ## Makes a small shop, streams it in, trains, and recommends to three visitors.
+	go run ./cmd/attune demo --exit
+
+.PHONY: run
+run: ## Serves ./attune-data.
+	go run ./cmd/attune serve
+
+.PHONY: test
+test: ## Runs every test.
+	go test ./...
+
+.PHONY: race
+race: ## Runs every test with the race detector.
+	go test -race -timeout 20m ./...
+
+.PHONY: generate
+generate: ## Generates gen/ from proto/.
+	.ci/generate
+
+.PHONY: generated
+generated: generate ## Fails where gen/ is not what proto/ gives.
+	git diff --exit-code --stat -- gen
+
+.PHONY: fmt
+fmt: ## Formats Go and proto.
+	.ci/tools buf
+	gofmt -w $$(git ls-files '*.go' ':!gen')
+	buf format -w proto
+
+.PHONY: lint
+lint: ## Lints Go and proto.
+	.ci/tools buf golangci-lint
+	buf lint
+	buf format --diff --exit-code proto
+	golangci-lint run
+	go vet ./...
+
+.PHONY: ci
+ci: generated lint race ## What has to pass before a change lands.
+
+.PHONY: bench
+bench: build ## Measures speed, each figure beside a baseline from the same run.
+	go run ./benchmarks ingest
+	go run ./benchmarks recommend
+
+.PHONY: bench-memory
+bench-memory: build ## Measures memory and start-up at a million users.
+	go run ./benchmarks memory
+
+.PHONY: fuzz
+fuzz: ## Fuzzes every decoder and the filter, 20 seconds each.
+	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho 'func Fuzz[A-Za-z]*' $$package/*_test.go | sed 's/func //'); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 20s $$package || exit 1; \
+	  done; \
+	done
+
+.PHONY: clean
+clean: ## Removes what was built.
+	rm -rf .build
