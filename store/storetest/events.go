@@ -1,0 +1,112 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+func record(v event.Visitor, id string, seq store.Seq, data string) store.Record {
+	return store.Record{Visitor: v, EventID: id, Seq: seq, Data: []byte(data)}
+}
+
+func (s *suite) events(shard int, v event.Visitor) []store.Record {
+	s.Helper()
+	var got []store.Record
+	s.must(s.ReadEvents(s.ctx, shard, v, func(r store.Record) error {
+		r.Data = append([]byte{}, r.Data...)
+		got = append(got, r)
+		return nil
+	}))
+	return got
+}
+
+var eventCases = []testCase{
+	{"events/once an id, in the order of ids, the least number counts", func(s *suite) {
+		v := s.inShard(0, 2)
+		a, b, late := record(v[0], "a", 2, "first"), record(v[0], "b", 1, "only"), record(v[0], "a", 7, "second")
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{late, b, a, record(v[1], "a", 3, "other")}))
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{a, b}))
+		s.must(s.PutEvents(s.ctx, 0, nil))
+		s.equal([]store.Record{a, b}, s.events(0, v[0]))
+	}},
+	{"events/ids that begin alike are told apart", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "ab", 1, "x"), record(v+"2", "a", 1, "y"), record(v, "日本", 1, "z")}))
+		keys := []store.Record{record(v, "a", 0, ""), record(v, "ab", 0, ""), record(v, "abc", 0, ""), record(v+"2", "ab", 0, ""), record(v, "日本", 0, ""), record(v, "日", 0, "")}
+		there, err := s.HasEvents(s.ctx, 0, keys)
+		s.must(err)
+		s.equal([]bool{false, true, false, false, true, false}, there)
+		s.equal(2, len(s.events(0, v)))
+		none, err := s.HasEvents(s.ctx, 0, nil)
+		s.must(err)
+		s.equal(0, len(none))
+	}},
+	{"events/a scan goes visitor by visitor from where it is told", func(s *suite) {
+		visitors := s.inShard(1, 5)
+		want := 0
+		for i, v := range visitors {
+			for n := range i + 1 {
+				s.must(s.PutEvents(s.ctx, 1, []store.Record{record(v, number(n), store.Seq(n+1), "x")}))
+				want++
+			}
+		}
+		seen, last := 0, event.Visitor("")
+		finished := map[event.Visitor]bool{}
+		s.must(s.ScanEvents(s.ctx, 1, "", func(r store.Record) error {
+			if r.Visitor != last {
+				if finished[r.Visitor] || r.Visitor < last {
+					s.Errorf("%q came after %q", r.Visitor, last)
+				}
+				finished[last], last = true, r.Visitor
+			}
+			seen++
+			return nil
+		}))
+		s.equal(want, seen)
+		first := event.Visitor("")
+		s.must(s.ScanEvents(s.ctx, 1, last, func(r store.Record) error {
+			if first == "" {
+				first = r.Visitor
+			}
+			return nil
+		}))
+		s.equal(last, first)
+	}},
+}
+
+var linkCases = []testCase{
+	{"links/the least link owns", func(s *suite) {
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		link := func(user, id string, after time.Duration) event.Link {
+			return event.Link{AnonymousID: "device", UserID: user, OccurredAt: at.Add(after), EventID: id}
+		}
+		_, err := s.Owner(s.ctx, "device")
+		s.wants(err, event.ErrNotFound)
+		s.must(s.PutLinks(s.ctx, []event.Link{link("carl", "z", time.Minute), link("bob", "b", 0)}))
+		s.must(s.PutLinks(s.ctx, []event.Link{link("ann", "a", 0), link("bob", "b", 0)}))
+		least, err := s.Owner(s.ctx, "device")
+		s.must(err)
+		s.equal(link("ann", "a", 0), least)
+		s.must(s.PutLinks(s.ctx, []event.Link{link("dora", "x", -60*365*24*time.Hour)}))
+		least, err = s.Owner(s.ctx, "device")
+		s.must(err)
+		s.equal("dora", least.UserID)
+		_, err = s.Owner(s.ctx, "devic")
+		s.wants(err, event.ErrNotFound)
+	}},
+	{"links/a user's are listed once, in order", func(s *suite) {
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		for i, device := range []string{"c", "a", "b", "a"} {
+			s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: device, UserID: "ann", OccurredAt: at, EventID: number(i)}}))
+		}
+		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "d", UserID: "anna", OccurredAt: at, EventID: "e"}}))
+		ids, err := s.LinkedTo(s.ctx, "ann")
+		s.must(err)
+		s.equal([]string{"a", "b", "c"}, ids)
+		none, err := s.LinkedTo(s.ctx, "nobody")
+		s.must(err)
+		s.equal(0, len(none))
+	}},
+}

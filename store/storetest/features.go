@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+func (s *suite) swap(shard int, v event.Visitor, from, to []byte) bool {
+	s.Helper()
+	done, err := s.SwapFeatures(s.ctx, shard, []store.Change{{Visitor: v, Old: from, New: to}})
+	s.must(err)
+	return done[0]
+}
+
+func (s *suite) feature(shard int, v event.Visitor) string {
+	s.Helper()
+	values, err := s.GetFeatures(s.ctx, shard, []event.Visitor{v})
+	s.must(err)
+	if values[0] == nil {
+		return "(none)"
+	}
+	return string(values[0])
+}
+
+var featureCases = []testCase{
+	{"features/a swap needs the stored value", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.equal("(none)", s.feature(0, v))
+		s.equal(false, s.swap(0, v, []byte("x"), []byte("a")))
+		s.equal(true, s.swap(0, v, nil, []byte("a")))
+		s.equal(false, s.swap(0, v, nil, []byte("b")))
+		s.equal(false, s.swap(0, v, []byte("x"), []byte("b")))
+		s.equal("a", s.feature(0, v))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.equal(true, s.swap(0, v, []byte("a"), []byte("b")))
+		s.equal("b", s.feature(0, v))
+		s.equal(true, s.swap(0, v, []byte("b"), nil))
+		s.equal("(none)", s.feature(0, v))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.equal("(none)", s.feature(0, v))
+	}},
+	{"features/each change stands on its own", func(s *suite) {
+		v := s.inShard(0, 3)
+		s.swap(0, v[1], nil, []byte("old"))
+		done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v[0], New: []byte("a")}, {Visitor: v[1], New: []byte("b")}, {Visitor: v[2], New: []byte("c")}})
+		s.must(err)
+		s.equal([]bool{true, false, true}, done)
+	}},
+	{"features/no update is lost among racing writers", func(s *suite) {
+		v := s.inShard(2, 1)[0]
+		const writers, each = 6, 50
+		var running sync.WaitGroup
+		for range writers {
+			running.Go(func() {
+				for n := 0; n < each; {
+					values, err := s.GetFeatures(s.ctx, 2, []event.Visitor{v})
+					if err != nil {
+						s.Error(err)
+						return
+					}
+					count, _ := strconv.Atoi(string(values[0]))
+					done, err := s.SwapFeatures(s.ctx, 2, []store.Change{{Visitor: v, Old: values[0], New: []byte(strconv.Itoa(count + 1))}})
+					if err != nil {
+						s.Error(err)
+						return
+					}
+					if done[0] {
+						n++
+					}
+				}
+			})
+		}
+		running.Wait()
+		s.equal(strconv.Itoa(writers*each), s.feature(2, v))
+	}},
+	{"features/a mark that survives a crash proves what came before it", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", 1, "x")}))
+		s.swap(0, v, nil, []byte("folded"))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.must(s.SetMark(s.ctx, 0, 1))
+		s.must(s.Append(s.ctx, 0, 1, []byte("row")))
+		s.crash()
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		if mark == 1 {
+			s.equal("folded", s.feature(0, v))
+			s.equal(1, len(s.events(0, v)))
+		}
+	}},
+	{"features/a scan sees every visitor once", func(s *suite) {
+		visitors := s.inShard(0, 50)
+		for i, v := range visitors {
+			s.swap(0, v, nil, []byte(v))
+			if i == 25 {
+				s.must(s.FlushFeatures(s.ctx, 0))
+			}
+		}
+		seen := map[event.Visitor]bool{}
+		s.must(s.ScanFeatures(s.ctx, 0, func(v event.Visitor, value []byte) error {
+			if seen[v] || string(v) != string(value) {
+				s.Errorf("%q with value %q", v, value)
+			}
+			seen[v] = true
+			return nil
+		}))
+		s.equal(len(visitors), len(seen))
+	}},
+	{"features/values survive a clean end", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.swap(0, v, nil, []byte("a"))
+		s.reopen()
+		s.equal("a", s.feature(0, v))
+	}},
+}

@@ -1,0 +1,126 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/attune-shop/attune/store"
+)
+
+func number(i int) string { return strconv.Itoa(i) }
+
+// rows returns the rows of a shard from a number on.
+func (s *suite) rows(shard int, from store.Seq) map[store.Seq]string {
+	s.Helper()
+	rows := map[store.Seq]string{}
+	last := from - 1
+	s.must(s.ReadLog(s.ctx, shard, from, func(seq store.Seq, row []byte) error {
+		if seq != last+1 {
+			s.Errorf("row %d came after row %d", seq, last)
+		}
+		last = seq
+		rows[seq] = string(row)
+		return nil
+	}))
+	return rows
+}
+
+func (s *suite) equal(want, got any) {
+	s.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+var logCases = []testCase{
+	{"log/an empty shard has head and mark 0", func(s *suite) {
+		head, err := s.Head(s.ctx, 0)
+		s.must(err)
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		s.equal([]store.Seq{0, 0}, []store.Seq{head, mark})
+		s.equal(map[store.Seq]string{}, s.rows(0, 1))
+	}},
+	{"log/numbers are dense, a shard each", func(s *suite) {
+		s.must(s.Append(s.ctx, 0, 1, []byte("a")))
+		s.must(s.Append(s.ctx, 0, 2, []byte("b")))
+		s.must(s.Append(s.ctx, 1, 1, []byte("c")))
+		s.wants(s.Append(s.ctx, 0, 2, []byte("x")), store.ErrTaken)
+		s.wants(s.Append(s.ctx, 0, 4, []byte("x")), store.ErrTaken)
+		s.equal(map[store.Seq]string{1: "a", 2: "b"}, s.rows(0, 1))
+		s.equal(map[store.Seq]string{2: "b"}, s.rows(0, 2))
+		s.equal(map[store.Seq]string{1: "c"}, s.rows(1, 1))
+	}},
+	{"log/of writers racing for a number one wins", func(s *suite) {
+		const writers, each = 6, 20
+		var mu sync.Mutex
+		won := map[store.Seq]string{}
+		var running sync.WaitGroup
+		for w := range writers {
+			running.Go(func() {
+				for n := 0; n < each; {
+					head, err := s.Head(s.ctx, 0)
+					if err != nil {
+						s.Error(err)
+						return
+					}
+					row := fmt.Sprint(w, "-", n)
+					switch err := s.Append(s.ctx, 0, head+1, []byte(row)); {
+					case err == nil:
+						mu.Lock()
+						won[head+1] = row
+						mu.Unlock()
+						n++
+					case !errors.Is(err, store.ErrTaken):
+						s.Error(err)
+						return
+					}
+				}
+			})
+		}
+		running.Wait()
+		s.equal(writers*each, len(won))
+		s.equal(won, s.rows(0, 1))
+	}},
+	{"log/an append survives a crash", func(s *suite) {
+		for i := range 20 {
+			s.must(s.Append(s.ctx, i%2, store.Seq(i/2+1), []byte(number(i))))
+		}
+		s.crash()
+		s.equal(10, len(s.rows(0, 1)))
+		s.equal(10, len(s.rows(1, 1)))
+		s.must(s.Append(s.ctx, 0, 11, []byte("next")))
+	}},
+	{"log/a reader's error comes back as it is", func(s *suite) {
+		s.must(s.Append(s.ctx, 0, 1, []byte("a")))
+		s.must(s.Append(s.ctx, 0, 2, []byte("b")))
+		stop, calls := errors.New("stop"), 0
+		err := s.ReadLog(s.ctx, 0, 1, func(store.Seq, []byte) error { calls++; return stop })
+		s.wants(err, stop)
+		s.equal(1, calls)
+	}},
+	{"log/a mark never goes back", func(s *suite) {
+		s.must(s.SetMark(s.ctx, 0, 5))
+		s.must(s.SetMark(s.ctx, 0, 3))
+		s.reopen()
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		s.equal(store.Seq(5), mark)
+	}},
+	{"log/trimming keeps the newest row", func(s *suite) {
+		for seq := store.Seq(1); seq <= 5; seq++ {
+			s.must(s.Append(s.ctx, 0, seq, []byte{byte(seq)}))
+		}
+		s.must(s.TrimLog(s.ctx, 0, 3))
+		s.equal(3, len(s.rows(0, 3)))
+		s.equal(0, len(s.rows(0, 2)))
+		s.must(s.TrimLog(s.ctx, 0, 100))
+		s.reopen()
+		s.equal(1, len(s.rows(0, 5)))
+		s.must(s.Append(s.ctx, 0, 6, []byte("next")))
+	}},
+}

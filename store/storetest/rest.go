@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+var catalogCases = []testCase{
+	{"catalog/items are stored whole and survive a crash", func(s *suite) {
+		lamp := event.Item{ID: "lamp", Title: "Lamp", Categories: []string{"Home > Lighting"}, Brand: "Acme", Price: event.Money{Currency: "EUR", Minor: 1999},
+			Availability: event.InStock, AvailableUntil: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Attributes: []byte(`{"colour":"red"}`)}
+		s.must(s.PutItems(s.ctx, []event.Item{{ID: "lamp", Title: "old"}}))
+		s.must(s.PutItems(s.ctx, []event.Item{lamp}))
+		s.crash()
+		got, err := s.Item(s.ctx, "lamp")
+		s.must(err)
+		s.equal(lamp, got)
+		_, err = s.Item(s.ctx, "lam")
+		s.wants(err, event.ErrNotFound)
+	}},
+	{"catalog/pages go through all items in order", func(s *suite) {
+		want := []string{"a", "a1", "b", "c", "日本"}
+		for _, i := range []int{3, 0, 4, 2, 1} {
+			s.must(s.PutItems(s.ctx, []event.Item{{ID: want[i]}}))
+		}
+		var got []string
+		for after := ""; ; after = got[len(got)-1] {
+			page, err := s.Items(s.ctx, after, 2)
+			s.must(err)
+			for _, item := range page {
+				got = append(got, item.ID)
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		s.equal(want, got)
+		s.must(s.DeleteItem(s.ctx, "b"))
+		s.wants(s.DeleteItem(s.ctx, "b"), event.ErrNotFound)
+	}},
+}
+
+var rejectedCases = []testCase{
+	{"rejected/letters keep their order and content", func(s *suite) {
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		for i := range 5 {
+			s.must(s.PutRejected(s.ctx, []store.DeadLetter{{ReceivedAt: at, Data: []byte{byte(i), 0xff}, Violations: []event.Violation{{Field: "type", Rule: number(i)}}}}))
+			if i == 2 {
+				s.crash()
+			}
+		}
+		var got []store.DeadLetter
+		for after := ""; ; after = got[len(got)-1].ID {
+			page, err := s.RejectedLetters(s.ctx, after, 2)
+			s.must(err)
+			got = append(got, page...)
+			if len(page) < 2 {
+				break
+			}
+		}
+		s.equal(5, len(got))
+		for i, letter := range got {
+			s.equal([]byte{byte(i), 0xff}, letter.Data)
+			s.equal(number(i), letter.Violations[0].Rule)
+		}
+		one, err := s.RejectedLetter(s.ctx, got[1].ID)
+		s.must(err)
+		s.equal(got[1], one)
+		s.must(s.DeleteRejected(s.ctx, []string{got[1].ID, "no such letter"}))
+		_, err = s.RejectedLetter(s.ctx, got[1].ID)
+		s.wants(err, event.ErrNotFound)
+	}},
+}
+
+// failing ends in an error after some bytes.
+type failing struct{ left int }
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, errors.New("the writer failed")
+	}
+	f.left--
+	return len(p), nil
+}
+
+var modelCases = []testCase{
+	{"models/payloads come back, the newest first, one active", func(s *suite) {
+		_, err := s.ActiveModel(s.ctx)
+		s.wants(err, event.ErrNotFound)
+		payload := bytes.Repeat([]byte("weights"), 50_000)
+		for _, version := range []string{"1", "2", "3"} {
+			s.must(s.SaveModel(s.ctx, store.Model{Version: version, Algorithm: "ease", Evaluations: []store.Evaluation{{Algorithm: "ease", Metrics: map[string]float64{"ndcg@10": .25}}}}, bytes.NewReader(append(payload, version...))))
+		}
+		s.must(s.SetActiveModel(s.ctx, "2"))
+		s.wants(s.SetActiveModel(s.ctx, "9"), event.ErrNotFound)
+		s.crash()
+		active, err := s.ActiveModel(s.ctx)
+		s.must(err)
+		s.equal("2", active)
+		s.wants(s.DeleteModel(s.ctx, "2"), event.ErrBusy)
+		s.must(s.DeleteModel(s.ctx, "3"))
+		s.wants(s.DeleteModel(s.ctx, "3"), event.ErrNotFound)
+		models, err := s.Models(s.ctx)
+		s.must(err)
+		s.equal([]string{"2", "1"}, []string{models[0].Version, models[1].Version})
+		s.equal(.25, models[0].Evaluations[0].Metrics["ndcg@10"])
+		reader, err := s.OpenModel(s.ctx, "1")
+		s.must(err)
+		got, err := io.ReadAll(reader)
+		s.must(err)
+		s.must(reader.Close())
+		s.equal(true, bytes.Equal(append(payload, '1'), got))
+		_, err = s.OpenModel(s.ctx, "3")
+		s.wants(err, event.ErrNotFound)
+	}},
+	{"models/a payload that fails leaves nothing", func(s *suite) {
+		if err := s.SaveModel(s.ctx, store.Model{Version: "1"}, &failing{left: 3}); err == nil {
+			s.Error("a payload that failed was stored")
+		}
+		models, err := s.Models(s.ctx)
+		s.must(err)
+		s.equal(0, len(models))
+		_, err = s.OpenModel(s.ctx, "1")
+		s.wants(err, event.ErrNotFound)
+	}},
+}
+
+var checkpointCases = []testCase{
+	{"checkpoints/the last one saved is found", func(s *suite) {
+		_, err := s.Checkpoint(s.ctx, "trend")
+		s.wants(err, event.ErrNotFound)
+		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("a")))
+		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("b")))
+		s.reopen()
+		data, err := s.Checkpoint(s.ctx, "trend")
+		s.must(err)
+		s.equal("b", string(data))
+	}},
+}
