@@ -1,0 +1,45 @@
+// Command attune is Attune in one binary: the server, and what talks to it.
+// Each command is a struct in a file of its name, with its flags as fields.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// CLI is the command line. Each flag may also come from the environment, as ATTUNE_ and
+// its name, or from the YAML file that --config names; the nearest to the command wins.
+type CLI struct {
+	Config kong.ConfigFlag `help:"YAML file that gives flags by their names." placeholder:"FILE"`
+
+	Serve   serveCmd   `cmd:"" help:"Serve gRPC and REST."`
+	Verify  verifyCmd  `cmd:"" help:"Make every visitor's features again from the history and compare."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parser := kong.Must(new(CLI),
+		kong.Name("attune"),
+		kong.Description("Recommendations and insights for shops that already know the visitor's last event."),
+		kong.Configuration(settings),
+		kong.DefaultEnvars("ATTUNE"),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
+	)
+	command, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		parser.Errorf("%v", err)
+		stop()
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/http"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+)
+
+// newGateway returns the REST routes of every service, as their protos have them. It calls
+// the services through a connection in memory, so that the same interceptors see all calls.
+func newGateway(ctx context.Context, inside *bufconn.Listener) (http.Handler, *grpc.ClientConn, error) {
+	conn, err := grpc.NewClient("passthrough:///inside",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return inside.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)),
+		grpc.WithInitialWindowSize(streamWindowBytes),
+		grpc.WithInitialConnWindowSize(connWindowBytes),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux := runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, newJSONForm()),
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
+		runtime.WithErrorHandler(writeError),
+		runtime.WithStreamErrorHandler(func(_ context.Context, err error) *status.Status { return restStatus(err) }),
+		runtime.WithRoutingErrorHandler(writeRoutingError),
+		runtime.WithDisablePathLengthFallback(),
+		strictQuery(),
+	)
+	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
+		attunev1.RegisterEventServiceHandler,
+		attunev1.RegisterCatalogServiceHandler,
+		attunev1.RegisterRecommendationServiceHandler,
+		attunev1.RegisterUserServiceHandler,
+		attunev1.RegisterModelServiceHandler,
+	} {
+		// The connection is closed with the server, not with ctx.
+		if err := register(context.WithoutCancel(ctx), mux, conn); err != nil {
+			return nil, nil, err
+		}
+	}
+	return mux, conn, nil
+}
+
+// writeRoutingError answers a path that is no route, or not with that method.
+func writeRoutingError(ctx context.Context, mux *runtime.ServeMux, form runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+	if code == http.StatusMethodNotAllowed {
+		err := &runtime.HTTPStatusError{HTTPStatus: code, Err: status.Error(codes.Unimplemented, "no "+r.Method+" on this path")}
+		runtime.HTTPError(ctx, mux, form, w, r, err)
+		return
+	}
+	runtime.DefaultRoutingErrorHandler(ctx, mux, form, w, r, code)
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// errTooLong says that one JSON value is longer than a message may be.
+var errTooLong = fmt.Errorf("a JSON value of more than %d bytes", maxMessageBytes)
+
+// jsonForm is the JSON of the REST routes: it goes out with the proto's names and every
+// field that has a default, comes in by either name, and refuses fields that there are not.
+type jsonForm struct{ runtime.JSONPb }
+
+func newJSONForm() *jsonForm {
+	return &jsonForm{runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}}}
+}
+
+// NewDecoder reads the JSON values in r one after the other, each of at most maxMessageBytes.
+func (f *jsonForm) NewDecoder(r io.Reader) runtime.Decoder {
+	bounded := &boundedReader{from: r}
+	values := json.NewDecoder(bounded)
+	stream, _ := r.(*streamBody)
+	return runtime.DecoderFunc(func(into any) error {
+		bounded.left = maxMessageBytes
+		var value json.RawMessage
+		err := values.Decode(&value)
+		if err == nil {
+			err = f.Unmarshal(value, into)
+		}
+		if err != nil && !errors.Is(err, io.EOF) && stream != nil {
+			stream.fail(err)
+		}
+		return err
+	})
+}
+
+// boundedReader fails once left bytes were read.
+type boundedReader struct {
+	from io.Reader
+	left int
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.from.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// streamBody is the body of a streamed request. The gateway ends a stream at what it cannot
+// read without a word to the client; what that was is kept here.
+type streamBody struct {
+	io.ReadCloser
+
+	mu     sync.Mutex
+	failed error
+}
+
+func (b *streamBody) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed = err
+}
+
+func (b *streamBody) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed
+}
+
+var useStrictQuery sync.Once
+
+// strictQuery makes query parameters that there are not an error, as fields in JSON are.
+// The gateway has one parser for all its muxes.
+func strictQuery() runtime.ServeMuxOption {
+	return func(mux *runtime.ServeMux) {
+		useStrictQuery.Do(func() { runtime.SetQueryParameterParser(&queryParser{})(mux) })
+	}
+}
+
+type queryParser struct{ runtime.DefaultQueryParser }
+
+func (p *queryParser) Parse(m proto.Message, values url.Values, filter *utilities.DoubleArray) error {
+	for key := range values {
+		if !hasField(m.ProtoReflect().Descriptor(), key) {
+			return fmt.Errorf("unknown field %q", key)
+		}
+	}
+	return p.DefaultQueryParser.Parse(m, values, filter)
+}
+
+// hasField tells whether the path, as in "value.minor_units", names a field.
+func hasField(message protoreflect.MessageDescriptor, path string) bool {
+	name, rest, nested := strings.Cut(path, ".")
+	field := message.Fields().ByTextName(name)
+	if field == nil {
+		field = message.Fields().ByJSONName(name)
+	}
+	if field == nil || !nested {
+		return field != nil
+	}
+	return field.Message() != nil && hasField(field.Message(), rest)
+}
+
+// fieldNames find the field in what protojson and the gateway say of values that they cannot read.
+var fieldNames = []*regexp.Regexp{
+	regexp.MustCompile(`(?:unknown|duplicate|parsing) field "([^"]+)"`),
+	regexp.MustCompile(`parameter: (\w+)`),
+	regexp.MustCompile(`field (\w+)`),
+}
+
+// fieldIn returns the field that a message names, empty where it names none.
+func fieldIn(message string) string {
+	for _, names := range fieldNames {
+		if match := names.FindStringSubmatch(message); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
