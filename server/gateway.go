@@ -5,6 +5,8 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"regexp"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -32,6 +34,7 @@ func newGateway(ctx context.Context, inside *bufconn.Listener) (http.Handler, *g
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newJSONForm()),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
+		runtime.WithMiddlewares(restoreSlashes),
 		runtime.WithErrorHandler(writeError),
 		runtime.WithStreamErrorHandler(func(_ context.Context, err error) *status.Status { return restStatus(err) }),
 		runtime.WithRoutingErrorHandler(writeRoutingError),
@@ -50,7 +53,33 @@ func newGateway(ctx context.Context, inside *bufconn.Listener) (http.Handler, *g
 			return nil, nil, err
 		}
 	}
-	return mux, conn, nil
+	return hideSlashes(mux), conn, nil
+}
+
+// hiddenSlash stands for %2F in a path while the gateway splits it at slashes, escaped ones
+// too. No id holds it: control characters are refused.
+const hiddenSlash = "\x00"
+
+// hideSlashes keeps an id with a slash, as in /v1/items/a%2Fb, in one piece.
+func hideSlashes(gateway http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := *r.URL
+		path.RawPath = escapedSlash.ReplaceAllString(r.URL.EscapedPath(), "%00")
+		r.URL = &path
+		gateway.ServeHTTP(w, r)
+	})
+}
+
+var escapedSlash = regexp.MustCompile("(?i)%2F")
+
+// restoreSlashes gives the ids in the path their slashes back.
+func restoreSlashes(next runtime.HandlerFunc) runtime.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, params map[string]string) {
+		for name, value := range params {
+			params[name] = strings.ReplaceAll(value, hiddenSlash, "/")
+		}
+		next(w, r, params)
+	}
 }
 
 // writeRoutingError answers a path that is no route, or not with that method.
