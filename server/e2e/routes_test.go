@@ -1,0 +1,192 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// bodies are what each route that takes a body is tried with. A new route belongs here.
+var bodies = map[string]string{
+	"POST /v1/events:write":              `{"events":[{"eventId":"r1","type":"view_item","userId":"user-1","item_id":"item-3"}]}`,
+	"POST /v1/events:stream":             `{"events":[{"event_id":"r2","type":"search","user_id":"user-1","search_query":"lamp"}],"batch_id":"1"}` + "\n" + `{"batch_id":"2"}` + "\n",
+	"POST /v1/events/rejected:replay":    `{}`,
+	"POST /v1/items:upsert":              `{"items":[{"item_id":"item-3","title":"Lamp 3","attributes":{"watt":60}}]}`,
+	"POST /v1/items:import":              `{"items":[{"item_id":"item-21"}]}` + "\n" + `{"items":[{"item_id":"item-22"}]}`,
+	"POST /v1/items/{item_id}/similar":   `{"limit":3}`,
+	"POST /v1/bought-together":           `{"item_id":"item-1","basket_item_ids":["item-2"]}`,
+	"POST /v1/trending":                  `{"window":"86400s"}`,
+	"POST /v1/recommendations":           `{"user_id":"user-1","limit":5,"filter":"item.price.minor_units < 100000","boost":"1.5"}`,
+	"POST /v1/recommendations:rerank":    `{"user_id":"user-1","item_ids":["item-1","item-2"]}`,
+	"POST /v1/recently-viewed":           `{"user_id":"user-1"}`,
+	"POST /v1/buy-again":                 `{"user_id":"user-1"}`,
+	"POST /v1/models:train":              `{"algorithm":"popularity"}`,
+	"POST /v1/models/{version}:activate": `{}`,
+}
+
+// TestEveryRoute tries each route of the description that the server gives of itself.
+func TestEveryRoute(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.fill()
+	var models struct{ Models []struct{ Version string } }
+	s.get("/v1/models", &models)
+	var description struct {
+		Paths map[string]map[string]struct {
+			Summary     string
+			OperationID string
+		}
+	}
+	s.get("/openapi.json", &description)
+	if len(description.Paths) < 20 {
+		t.Fatalf("only %d paths are described", len(description.Paths))
+	}
+	ids := strings.NewReplacer("{user_id}", "user-1", "{anonymous_id}", "cookie", "{item_id}", "item-1", "{version}", models.Models[0].Version)
+	for _, path := range slices.Sorted(maps.Keys(description.Paths)) {
+		for method := range description.Paths[path] {
+			method = strings.ToUpper(method)
+			body, known := bodies[method+" "+path]
+			if !known && method == http.MethodPost {
+				t.Errorf("%s %s: no body to try it with", method, path)
+			}
+			url := ids.Replace(path)
+			if method == http.MethodDelete {
+				url = strings.Replace(url, "item-1", "gone", 1)
+			}
+			code, data := s.call(method, url, body)
+			if code != http.StatusOK {
+				t.Errorf("%s %s: %d %s", method, url, code, data)
+			}
+			for line := range bytes.Lines(data) {
+				var answer map[string]any
+				if err := json.Unmarshal(line, &answer); err != nil || answer["error"] != nil {
+					t.Errorf("%s %s: %s: %v", method, url, line, err)
+				}
+			}
+		}
+	}
+}
+
+// requests are what each method is tried with, as the JSON of its request. A new method
+// belongs here.
+var requests = map[string]string{
+	"EventService/Stream":                  bodies["POST /v1/events:write"],
+	"EventService/Write":                   bodies["POST /v1/events:write"],
+	"EventService/ListRejected":            `{"page_size":1}`,
+	"EventService/ReplayRejected":          `{}`,
+	"CatalogService/UpsertItems":           bodies["POST /v1/items:upsert"],
+	"CatalogService/ImportItems":           bodies["POST /v1/items:upsert"],
+	"CatalogService/GetItem":               `{"item_id":"item-1"}`,
+	"CatalogService/ListItems":             `{}`,
+	"CatalogService/DeleteItem":            `{"item_id":"gone"}`,
+	"RecommendationService/Recommend":      bodies["POST /v1/recommendations"],
+	"RecommendationService/SimilarItems":   `{"item_id":"item-1"}`,
+	"RecommendationService/BoughtTogether": `{"item_id":"item-1"}`,
+	"RecommendationService/Trending":       `{}`,
+	"RecommendationService/Rerank":         bodies["POST /v1/recommendations:rerank"],
+	"RecommendationService/RecentlyViewed": `{"user_id":"user-1"}`,
+	"RecommendationService/BuyAgain":       `{"anonymous_id":"cookie"}`,
+	"UserService/GetUser":                  `{"anonymous_id":"cookie"}`,
+	"UserService/ListEvents":               `{"user_id":"user-1","type":"purchase"}`,
+	"ModelService/Train":                   `{"algorithm":"popularity","keep_active":true}`,
+	"ModelService/GetModel":                `{"version":"active"}`,
+	"ModelService/ListModels":              `{}`,
+	"ModelService/ActivateModel":           ``,
+}
+
+// TestEveryMethod does what grpcurl does: it asks the server which services it has and
+// calls each method with JSON.
+func TestEveryMethod(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.fill()
+	var models struct{ Models []struct{ Version string } }
+	s.get("/v1/models", &models)
+	tried := 0
+	for _, name := range s.services() {
+		service, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil || !strings.HasPrefix(name, "attune.") {
+			continue
+		}
+		methods := service.(protoreflect.ServiceDescriptor).Methods()
+		for i := range methods.Len() {
+			method := methods.Get(i)
+			short := string(service.Name()) + "/" + string(method.Name())
+			text, known := requests[short]
+			if !known {
+				t.Errorf("%s: no request to try it with", short)
+				continue
+			}
+			if short == "ModelService/ActivateModel" {
+				text = `{"version":"` + models.Models[0].Version + `"}`
+			}
+			if err := s.invoke(t.Context(), "/"+name+"/"+string(method.Name()), method, text); err != nil {
+				t.Errorf("%s: %v", short, err)
+			}
+			tried++
+		}
+	}
+	if tried != len(requests) {
+		t.Errorf("%d methods tried, %d known", tried, len(requests))
+	}
+}
+
+// services asks the server by reflection.
+func (s *shop) services() []string {
+	s.t.Helper()
+	stream, err := grpc_reflection_v1.NewServerReflectionClient(s.conn).ServerReflectionInfo(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	err = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
+		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{ListServices: "*"},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	answer, err := stream.Recv()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var names []string
+	for _, service := range answer.GetListServicesResponse().GetService() {
+		names = append(names, service.GetName())
+	}
+	if err := stream.CloseSend(); err != nil {
+		s.t.Fatal(err)
+	}
+	_, _ = stream.Recv() // its end
+	return names
+}
+
+// invoke sends one message and reads one answer, or all of a server's stream.
+func (s *shop) invoke(ctx context.Context, path string, method protoreflect.MethodDescriptor, text string) error {
+	request := dynamicpb.NewMessage(method.Input())
+	if err := protojson.Unmarshal([]byte(text), request); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	kind := &grpc.StreamDesc{ClientStreams: method.IsStreamingClient(), ServerStreams: method.IsStreamingServer()}
+	stream, err := s.conn.NewStream(ctx, kind, path)
+	if err != nil {
+		return err
+	}
+	if err := stream.SendMsg(request); err != nil {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	return stream.RecvMsg(dynamicpb.NewMessage(method.Output()))
+}
