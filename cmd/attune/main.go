@@ -18,9 +18,12 @@ import (
 type CLI struct {
 	Config kong.ConfigFlag `help:"YAML file that gives flags by their names." placeholder:"FILE"`
 
-	Serve   serveCmd   `cmd:"" help:"Serve gRPC and REST."`
-	Verify  verifyCmd  `cmd:"" help:"Make every visitor's features again from the history and compare."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve gRPC and REST."`
+	Demo      demoCmd      `cmd:"" help:"Make a small shop, stream it in, train, and recommend to three visitors."`
+	Train     trainCmd     `cmd:"" help:"Train a model on the history."`
+	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
+	Verify    verifyCmd    `cmd:"" help:"Make every visitor's features again from the history and compare."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() {
