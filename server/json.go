@@ -38,7 +38,9 @@ func (f *jsonForm) NewDecoder(r io.Reader) runtime.Decoder {
 		var value json.RawMessage
 		err := values.Decode(&value)
 		if err == nil {
-			err = f.Unmarshal(value, into)
+			if err = f.Unmarshal(value, into); err != nil {
+				err = nameField(value, err)
+			}
 		}
 		if err != nil && !errors.Is(err, io.EOF) && stream != nil {
 			stream.fail(err)
@@ -117,11 +119,10 @@ func hasField(message protoreflect.MessageDescriptor, path string) bool {
 	return field.Message() != nil && hasField(field.Message(), rest)
 }
 
-// fieldNames find the field in what protojson and the gateway say of values that they cannot read.
+// fieldNames find the field in what nameField and the gateway say of values that they cannot read.
 var fieldNames = []*regexp.Regexp{
-	regexp.MustCompile(`(?:unknown|duplicate|parsing) field "([^"]+)"`),
+	regexp.MustCompile(`(?:^|unknown |duplicate |parsing |: )field "([^"]+)"`),
 	regexp.MustCompile(`parameter: (\w+)`),
-	regexp.MustCompile(`field (\w+)`),
 }
 
 // fieldIn returns the field that a message names, empty where it names none.

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"strings"
+	"testing"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+)
+
+func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"events":[{},{"surprise":1}]}`:                               "events[1].surprise",
+		"{\n \"events\": [\n  {\"occurred_at\": \"yesterday\"}]}":      "events[0].occurred_at",
+		`{"events":[{"lines":[{"item_id":"é"},{"quantity":"many"}]}]}`: "events[0].lines[1].quantity",
+		`{"events":[{"value":{"currency_code":5}}]}`:                   "events[0].value.currency_code",
+		`{"events":[{"user_id":"a","userId":"b"}]}`:                    "events[0].userId",
+		`{"events":[null]}`:                                            "events[0]",
+		`{"events":{}}`:                                                "events",
+		`[]`:                                                           "",
+		`{"events":`:                                                   "",
+	} {
+		err := newJSONForm().NewDecoder(strings.NewReader(body)).Decode(&attunev1.WriteRequest{})
+		if err == nil || fieldIn(err.Error()) != want {
+			t.Errorf("%s: %v; %q named, want %q", body, err, fieldIn(err.Error()), want)
+		}
+	}
+}
+
+func TestEachValueOfAStreamIsBounded(t *testing.T) {
+	batch := `{"batch_id":"` + strings.Repeat("x", 6<<20) + `"}`
+	values := newJSONForm().NewDecoder(strings.NewReader(strings.Repeat(batch+"\n", 5) + `{"batch_id":"` + strings.Repeat("x", 2*maxMessageBytes)))
+	for n := range 5 {
+		if err := values.Decode(&attunev1.StreamRequest{}); err != nil {
+			t.Fatalf("value %d: %v", n, err)
+		}
+	}
+	if err := values.Decode(&attunev1.StreamRequest{}); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) {
+		t.Errorf("a value that is too long: %v", err)
+	}
+}
+
+func FuzzPathAt(f *testing.F) {
+	f.Add([]byte(`{"a":[1,{"b":"c"}]}`), int64(12))
+	f.Fuzz(func(t *testing.T, data []byte, offset int64) {
+		if path := pathAt(data, offset); offset < 0 && strings.Contains(path, "]") {
+			t.Fatalf("%q before the beginning", path)
+		}
+	})
+}
