@@ -77,7 +77,7 @@ func (b *Builder) Add(user, item string, weight float32, at int64) {
 // AddBasket says that items were bought together. Items that repeat count once; baskets
 // of one item and of more than MaxBasketItems are left out, their items are known all
 // the same.
-func (b *Builder) AddBasket(items []string, at int64) {
+func (b *Builder) AddBasket(items []string) {
 	basket := make([]int32, 0, len(items))
 	for _, id := range items {
 		if id != "" {

@@ -37,7 +37,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			b := NewBuilder()
 			for _, k := range random.Perm(len(baskets)) {
-				b.AddBasket(baskets[k], 0)
+				b.AddBasket(baskets[k])
 			}
 			for _, k := range random.Perm(len(adds)) {
 				b.Add(adds[k].User, adds[k].Item, adds[k].Weight, adds[k].At)
@@ -103,7 +103,7 @@ func TestEdges(t *testing.T) {
 	one.Add("u", "i", 1, 5)
 	onlyBaskets := NewBuilder()
 	for range 3 {
-		onlyBaskets.AddBasket([]string{"a", "b", "a", ""}, 1)
+		onlyBaskets.AddBasket([]string{"a", "b", "a", ""})
 	}
 	far := NewBuilder()
 	far.Add("u", "i", math.MaxFloat32, math.MinInt64)

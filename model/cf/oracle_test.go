@@ -27,7 +27,7 @@ func shop(seed uint64, users, items, interactions int) *Dataset {
 		for k := range basket {
 			basket[k] = name("i", random.IntN(items))
 		}
-		b.AddBasket(basket, 0)
+		b.AddBasket(basket)
 	}
 	return b.Build()
 }
@@ -218,13 +218,13 @@ func TestRarePairsDoNotWin(t *testing.T) {
 	for k := range 100 {
 		switch {
 		case k < 60:
-			b.AddBasket([]string{"tea", "cup"}, 0)
+			b.AddBasket([]string{"tea", "cup"})
 		case k < 62:
-			b.AddBasket([]string{"tea", "oddity"}, 0)
+			b.AddBasket([]string{"tea", "oddity"})
 		case k < 80:
-			b.AddBasket([]string{"tea", "spoon"}, 0)
+			b.AddBasket([]string{"tea", "spoon"})
 		default:
-			b.AddBasket([]string{"cup", "spoon"}, 0)
+			b.AddBasket([]string{"cup", "spoon"})
 		}
 	}
 	s, err := Fit(t.Context(), b.Build(), Plan{Algorithm: Popularity}, Options{}, nil)

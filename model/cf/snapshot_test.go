@@ -148,7 +148,7 @@ func FuzzReadSnapshot(f *testing.F) {
 		b := NewBuilder()
 		for k := range 12 {
 			b.Add(name("u", k%4), name("i", k%5), 1, int64(k))
-			b.AddBasket([]string{name("i", k%2), name("i", 2+k%2)}, 0)
+			b.AddBasket([]string{name("i", k%2), name("i", 2+k%2)})
 		}
 		s, err := Fit(f.Context(), b.Build(), Plan{Algorithm: algorithm, Lambda: 1}, Options{Factors: 2}, nil)
 		if err != nil {

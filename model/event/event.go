@@ -69,10 +69,14 @@ func Anonymous(id string) Visitor { return Visitor(string(rune(kindAnonymous)) +
 // Session is the visitor of whom nothing but one visit is known.
 func Session(id string) Visitor { return Visitor(string(rune(kindSession)) + id) }
 
-// IsUser, IsAnonymous and IsSession tell the kind.
-func (v Visitor) IsUser() bool      { return len(v) > 0 && v[0] == kindUser }
+// IsUser tells whether the shop knows the visitor as a user.
+func (v Visitor) IsUser() bool { return len(v) > 0 && v[0] == kindUser }
+
+// IsAnonymous tells whether a device or browser id is all that is known.
 func (v Visitor) IsAnonymous() bool { return len(v) > 0 && v[0] == kindAnonymous }
-func (v Visitor) IsSession() bool   { return len(v) > 0 && v[0] == kindSession }
+
+// IsSession tells whether one visit is all that is known.
+func (v Visitor) IsSession() bool { return len(v) > 0 && v[0] == kindSession }
 
 // ID is the user, anonymous or session id itself.
 func (v Visitor) ID() string {

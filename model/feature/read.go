@@ -68,7 +68,7 @@ func (s *State) Bought() []string {
 // Seen returns the items that were viewed or selected, as far as Recent goes back, the
 // last seen first.
 func (s *State) Seen() []string {
-	return s.balance(s.recent, func(t event.Type, pieces, quantity int64) (int64, bool) {
+	return s.balance(s.recent, func(t event.Type, pieces, _ int64) (int64, bool) {
 		if t == event.ViewItem || t == event.SelectItem {
 			return 1, true
 		}

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// MinWindow and MaxWindow bound the windows of Top.
+	// MinWindow is the shortest window of Top.
 	MinWindow = time.Hour
+	// MaxWindow is the longest.
 	MaxWindow = 30 * 24 * time.Hour
 
 	hoursKept = 48

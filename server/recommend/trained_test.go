@@ -25,7 +25,7 @@ func train(t testing.TB, algorithm string) *cf.Snapshot {
 			item := fmt.Sprint(kind, (user/2+n)%10)
 			at := noon.Add(-time.Duration(user*7+n) * time.Hour).Unix()
 			b.Add(fmt.Sprint("u", user), item, 1, at)
-			b.AddBasket([]string{item, fmt.Sprint(kind, (user/2+n+1)%10)}, at)
+			b.AddBasket([]string{item, fmt.Sprint(kind, (user/2+n+1)%10)})
 		}
 	}
 	model, _, _, err := cf.Train(context.Background(), b.Build(), cf.Options{Algorithm: algorithm, Factors: 8}, nil)

@@ -50,7 +50,7 @@ func (c *collector) add(owner event.Visitor, events []event.Event) {
 		}
 		c.items = itemsOf(e, c.items[:0])
 		if e.Type == event.Purchase || len(e.Lines) > 1 {
-			c.builder.AddBasket(c.items, e.OccurredAt.Unix())
+			c.builder.AddBasket(c.items)
 		}
 		if owner.IsSession() {
 			continue

@@ -97,7 +97,7 @@ func (p *past) add(e event.Event) {
 	p.events[v] = append(p.events[v], e)
 }
 
-func (p *past) Scan(ctx context.Context, fn func(event.Visitor, []event.Event) error) error {
+func (p *past) Scan(_ context.Context, fn func(event.Visitor, []event.Event) error) error {
 	for _, v := range p.visitors {
 		if p.during != nil {
 			p.during()
@@ -255,7 +255,7 @@ func TestLoadFallsBack(t *testing.T) {
 		t.Helper()
 		f.shelf.active = active
 		next := newFixture(twoTastes(), Config{})
-		next.Service.models = f.shelf
+		next.models = f.shelf
 		if err := next.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}

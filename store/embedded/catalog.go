@@ -78,7 +78,7 @@ func (s *Store) page(kind byte, from []byte, limit int, fn func(key, value []byt
 		}
 		return fn(key[1:], value)
 	})
-	if err == errFound {
+	if errors.Is(err, errFound) {
 		return nil
 	}
 	return err

@@ -7,6 +7,7 @@
 package embedded
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (s *Store) load(options Options) error {
 func (s *Store) Close() error {
 	var errs []error
 	for _, sh := range s.shards {
-		errs = append(errs, s.FlushFeatures(nil, sh.number))
+		errs = append(errs, s.FlushFeatures(context.Background(), sh.number))
 	}
 	return errors.Join(append(errs, translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -73,7 +74,7 @@ func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(
 		}
 		return ctx.Err()
 	})
-	if err == errHole {
+	if errors.Is(err, errHole) {
 		return nil
 	}
 	return err
@@ -86,7 +87,7 @@ var errHole = fmt.Errorf("hole in the log: %w", event.ErrCorrupt)
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
 	value, err := s.get(shardKey('m', shard))
 	switch {
-	case err == event.ErrNotFound:
+	case errors.Is(err, event.ErrNotFound):
 		return 0, ctx.Err()
 	case err != nil:
 		return 0, err

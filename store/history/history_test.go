@@ -56,7 +56,7 @@ func (s *shop) reopen() {
 }
 
 func (s *shop) close() {
-	if err := s.History.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		s.t.Error(err)
 	}
 	if err := s.stores.Close(); err != nil {

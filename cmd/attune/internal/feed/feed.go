@@ -82,7 +82,7 @@ func sendOver(ctx context.Context, client attunev1.EventServiceClient, waiting *
 		for sent < len(*waiting) || (!*ended && len(*waiting) < window) {
 			if sent == len(*waiting) {
 				batch, err := next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					*ended = true
 					break
 				}
@@ -102,7 +102,7 @@ func sendOver(ctx context.Context, client attunev1.EventServiceClient, waiting *
 		}
 		response, err := stream.Recv()
 		if err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = status.Error(codes.Unavailable, "the server ended the stream")
 			}
 			return err
