@@ -28,7 +28,7 @@ type CLI struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	parser := kong.Must(new(CLI),
 		kong.Name("attune"),
 		kong.Description("Recommendations and insights for shops that already know the visitor's last event."),
@@ -42,7 +42,6 @@ func main() {
 	parser.FatalIfErrorf(err)
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		parser.Errorf("%v", err)
-		stop()
 		os.Exit(1)
 	}
 }

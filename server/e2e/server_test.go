@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -118,7 +119,7 @@ func (s *shop) train() {
 	for err == nil {
 		_, err = training.Recv()
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		s.t.Fatal(err)
 	}
 }

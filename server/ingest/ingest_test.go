@@ -39,7 +39,7 @@ type memory struct {
 	hold chan struct{}
 }
 
-func (m *memory) Write(ctx context.Context, events []event.Event) ([]history.Outcome, error) {
+func (m *memory) Write(_ context.Context, events []event.Event) ([]history.Outcome, error) {
 	if m.hold != nil {
 		<-m.hold
 	}
