@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,9 +30,6 @@ type demoCmd struct {
 	Exit     bool   `help:"End when everything is shown."`
 }
 
-// smallEnd is when the small shop's past ends and its server's clock starts.
-var smallEnd = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
 // Run shows the whole way: a shop's events in through the door, a model, lists and why.
 func (c *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
@@ -42,7 +40,7 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	running, err := c.start(ctx, out, dir, smallEnd)
+	running, err := c.start(ctx, out, dir, shop.Default().Until)
 	if err != nil {
 		return err
 	}
@@ -86,7 +84,9 @@ func (c *demoCmd) start(ctx context.Context, out io.Writer, dir string, end time
 }
 
 func (c *demoCmd) small(ctx context.Context, out io.Writer, conn *grpc.ClientConn, running *server.Server) error {
-	small := shop.New(c.Seed, smallEnd, c.Visitors)
+	options := shop.Default()
+	options.Seed, options.Visitors = c.Seed, c.Visitors
+	small := shop.Make(options)
 	if _, err := attunev1.NewCatalogServiceClient(conn).UpsertItems(ctx, &attunev1.UpsertItemsRequest{Items: small.Items}); err != nil {
 		return err
 	}
@@ -109,18 +109,27 @@ func (c *demoCmd) small(ctx context.Context, out io.Writer, conn *grpc.ClientCon
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d items and %d events of %d days: %d accepted, %d duplicate, %d rejected, in %v\n\nTraining\n", len(small.Items), len(small.Events), shop.Days,
+	fmt.Fprintf(out, "\n%d items and %d events of %d days: %d accepted, %d duplicate, %d rejected, in %v\n\nTraining\n", len(small.Items), len(small.Events), options.Days,
 		counts[attunev1.EventStatus_ACCEPTED], counts[attunev1.EventStatus_DUPLICATE], counts[attunev1.EventStatus_REJECTED], time.Since(began).Round(time.Millisecond))
 	if err := showTraining(ctx, conn, &attunev1.TrainRequest{Seed: 1}, out); err != nil {
 		return err
 	}
-	for _, face := range small.Faces {
-		fmt.Fprintf(out, "\n%s%s, who %s\n", face.UserID, face.AnonymousID, face.About)
-		if err := showVisitor(ctx, conn, out, &attunev1.RecommendRequest{UserId: face.UserID, AnonymousId: face.AnonymousID}); err != nil {
+	for _, person := range small.People[:min(3, len(small.People))] {
+		fmt.Fprintf(out, "\n%s%s, who likes %s\n", person.UserID, anonymousOnly(person), strings.Join(person.Favourites, ", "))
+		request := &attunev1.RecommendRequest{UserId: person.UserID, AnonymousId: anonymousOnly(person)}
+		if err := showVisitor(ctx, conn, out, request); err != nil {
 			return err
 		}
 	}
-	return showCommands(out, running, small.Faces[0].UserID, small.Items[0].GetItemId())
+	return showCommands(out, running, small.People[0].UserID, small.Items[0].GetItemId())
+}
+
+// anonymousOnly is the anonymous id of a person who never logs in.
+func anonymousOnly(person shop.Person) string {
+	if person.UserID != "" {
+		return ""
+	}
+	return person.AnonymousID
 }
 
 // showVisitor writes what a visitor did last and what is recommended, with the reasons.
