@@ -11,6 +11,7 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server/fault"
+	"github.com/attune-shop/attune/server/wire"
 )
 
 const (
@@ -38,6 +39,7 @@ func (s *Server) serveGRPC(all services) {
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(fault.Unary(s.logger)),
 		grpc.ChainStreamInterceptor(fault.Stream(s.logger)),
+		grpc.ForceServerCodecV2(wire.Codec()),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.InitialWindowSize(streamWindowBytes),
 		grpc.InitialConnWindowSize(connWindowBytes),

@@ -67,7 +67,7 @@ func describe(letter *store.DeadLetter) (*attunev1.RejectedEvent, error) {
 	if len(letter.Data) > maxPageBytes {
 		shown.Event.Attributes = nil
 	}
-	wire.CleanText(shown)
+	wire.MakeSendable(shown.Event)
 	return shown, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
@@ -125,28 +124,3 @@ func Violations(violations []event.Violation) []*attunev1.FieldViolation {
 
 // Text returns s with what is not UTF-8 replaced, so that it can be sent to anybody.
 func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
-// CleanText replaces what is not UTF-8 in every string of the message, in place.
-func CleanText(m proto.Message) { cleanText(m.ProtoReflect()) }
-
-func cleanText(m protoreflect.Message) {
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		switch {
-		case field.IsMap():
-			// The contract's requests have none, and those of a Struct are checked when it is read.
-		case field.IsList() && field.Message() != nil:
-			for i := range value.List().Len() {
-				cleanText(value.List().Get(i).Message())
-			}
-		case field.IsList() && field.Kind() == protoreflect.StringKind:
-			for i := range value.List().Len() {
-				value.List().Set(i, protoreflect.ValueOfString(Text(value.List().Get(i).String())))
-			}
-		case field.Message() != nil:
-			cleanText(value.Message())
-		case field.Kind() == protoreflect.StringKind:
-			m.Set(field, protoreflect.ValueOfString(Text(value.String())))
-		}
-		return true
-	})
-}

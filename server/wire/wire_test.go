@@ -1,11 +1,14 @@
 package wire_test
 
 import (
+	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -121,19 +124,74 @@ func TestCheckID(t *testing.T) {
 	}
 }
 
-func TestCleanText(t *testing.T) {
+// TestMakeSendable: whatever came can be shown, over gRPC and as JSON.
+func TestMakeSendable(t *testing.T) {
 	m := purchase(t)
 	m.UserId, m.Lines[1].ItemId = "a\xff", "\xfe"
-	letter := &attunev1.RejectedEvent{Event: m}
-	wire.CleanText(letter)
+	m.OccurredAt.Seconds, m.SentAt.Nanos = math.MaxInt64, -1
+	m.Attributes.Fields["nan"] = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewNumberValue(math.NaN())}})
+	m.Attributes.Fields["none"] = &structpb.Value{}
+	wire.MakeSendable(m)
 	if m.GetUserId() != "a\uFFFD" || m.GetLines()[1].GetItemId() != "\uFFFD" || m.GetEventId() != "e1" {
 		t.Errorf("cleaned: %v", m)
 	}
-	replay := &attunev1.ReplayRejectedRequest{RejectedIds: []string{"\xff"}}
-	wire.CleanText(replay)
-	if replay.RejectedIds[0] != "\uFFFD" {
-		t.Errorf("cleaned: %v", replay)
+	if _, err := protojson.Marshal(m); err != nil {
+		t.Error(err)
 	}
+}
+
+// TestCodecNamesAttributesThatAreNotUTF8: they do not lose the batch that they are in.
+func TestCodecNamesAttributesThatAreNotUTF8(t *testing.T) {
+	good, bad := purchase(t), purchase(t)
+	bad.Attributes.Fields["mark"] = structpb.NewStringValue("ABCDEF")
+	request := &attunev1.WriteRequest{Events: []*attunev1.Event{good, bad, good}}
+	data, err := proto.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.Replace(data, []byte("ABCDEF"), []byte("ABC\xffEF"), 1)
+	got := &attunev1.WriteRequest{}
+	if err := wire.Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(data)}, got); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"", "attributes", ""} {
+		var e event.Event
+		wire.ReadEvent(&e, got.GetEvents()[i])
+		field := ""
+		for _, v := range e.Validate(noon) {
+			field += v.Field
+		}
+		if field != want {
+			t.Errorf("event %d: %q named, want %q", i, field, want)
+		}
+	}
+	for _, data := range [][]byte{{0xff}, bytes.Repeat([]byte{0x0a, 0x7f}, 1000), data[:len(data)-3]} {
+		if err := wire.Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(data)}, got); err == nil {
+			t.Errorf("%.20x was read", data)
+		}
+	}
+}
+
+// FuzzCodec: the codec reads what the plain one does, the same, and fails without harm.
+func FuzzCodec(f *testing.F) {
+	data, err := proto.Marshal(&attunev1.WriteRequest{Events: []*attunev1.Event{purchase(f)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plain, got := &attunev1.WriteRequest{}, &attunev1.WriteRequest{}
+		err := wire.Codec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(data)}, got)
+		if proto.Unmarshal(data, plain) == nil && (err != nil || !proto.Equal(plain, got)) {
+			t.Fatalf("%v; read %v, want %v", err, got, plain)
+		}
+		for _, e := range got.GetEvents() {
+			wire.MakeSendable(e)
+			if _, err := protojson.Marshal(e); err != nil && !strings.Contains(err.Error(), "recursion") {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 // FuzzReadEvent: whatever comes either is refused or goes there and back.
