@@ -20,12 +20,19 @@ import (
 // errTooLong says that one JSON value is longer than a message may be.
 var errTooLong = fmt.Errorf("a JSON value of more than %d bytes", maxMessageBytes)
 
+// maxNesting bounds how deep the messages of a JSON value may lie in each other. It leaves
+// room for attributes that are refused under their name.
+const maxNesting = 1000
+
 // jsonForm is the JSON of the REST routes: it goes out with the proto's names and every
 // field that has a default, comes in by either name, and refuses fields that there are not.
 type jsonForm struct{ runtime.JSONPb }
 
 func newJSONForm() *jsonForm {
-	return &jsonForm{runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}}}
+	return &jsonForm{runtime.JSONPb{
+		MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true},
+		UnmarshalOptions: protojson.UnmarshalOptions{RecursionLimit: maxNesting},
+	}}
 }
 
 // NewDecoder reads the JSON values in r one after the other, each of at most maxMessageBytes.

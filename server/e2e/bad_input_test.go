@@ -58,6 +58,13 @@ var badEvents = []struct {
 	{"attributes that JSON cannot say", "attributes", func(e *attunev1.Event) {
 		e.Attributes = &structpb.Struct{Fields: map[string]*structpb.Value{"x": structpb.NewNumberValue(math.NaN())}}
 	}},
+	{"attributes too deep", "attributes", func(e *attunev1.Event) {
+		v := structpb.NewStringValue("x")
+		for range 400 {
+			v = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{v}})
+		}
+		e.Attributes = &structpb.Struct{Fields: map[string]*structpb.Value{"x": v}}
+	}},
 	{"10 MB of attributes", "attributes", func(e *attunev1.Event) {
 		e.Attributes = &structpb.Struct{Fields: map[string]*structpb.Value{"x": structpb.NewStringValue(strings.Repeat("x", 10<<20))}}
 	}},
@@ -249,6 +256,10 @@ func TestBadRequests(t *testing.T) {
 		if code, data := s.call(http.MethodPost, "/v1/events:write", body); code != want {
 			t.Errorf("body %q: %d %s, want %d", body, code, data, want)
 		}
+	}
+	deep := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
+	if code, data := s.call(http.MethodPost, "/v1/events:write", `{"events":[{"attributes":{"x":`+deep+`}}]}`); code != http.StatusBadRequest {
+		t.Errorf("5,000 deep: %d %.200s", code, data)
 	}
 	if code, data := s.call(http.MethodPost, "/v1/events:write", `{"x":"`+strings.Repeat("x", 17<<20)+`"}`); code != http.StatusRequestEntityTooLarge {
 		t.Errorf("17 MiB: %d %.200s", code, data)

@@ -10,16 +10,20 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
+// maxNesting bounds how deep attributes may lie in each other: deeper ones could be taken
+// in, and then no list that has them be read by anybody.
+const maxNesting = 32
+
 // ReadAttributes returns the JSON of free attributes, keys in order, nil where there are
-// none. A number that JSON cannot say makes it no JSON.
+// none. A number that JSON cannot say, or a depth beyond maxNesting, makes it no JSON.
 func ReadAttributes(from *structpb.Struct) []byte {
 	if from == nil {
 		return nil
 	}
-	return appendStruct(nil, from)
+	return appendStruct(nil, from, 1)
 }
 
-func appendStruct(b []byte, from *structpb.Struct) []byte {
+func appendStruct(b []byte, from *structpb.Struct, depth int) []byte {
 	b = append(b, '{')
 	fields := from.GetFields()
 	for i, key := range slices.Sorted(maps.Keys(fields)) {
@@ -27,12 +31,15 @@ func appendStruct(b []byte, from *structpb.Struct) []byte {
 			b = append(b, ',')
 		}
 		b = append(appendText(b, key), ':')
-		b = appendValue(b, fields[key])
+		b = appendValue(b, fields[key], depth)
 	}
 	return append(b, '}')
 }
 
-func appendValue(b []byte, v *structpb.Value) []byte {
+func appendValue(b []byte, v *structpb.Value, depth int) []byte {
+	if depth > maxNesting {
+		return append(b, "too deep"...)
+	}
 	switch kind := v.GetKind().(type) {
 	case *structpb.Value_StringValue:
 		return appendText(b, kind.StringValue)
@@ -44,14 +51,14 @@ func appendValue(b []byte, v *structpb.Value) []byte {
 	case *structpb.Value_BoolValue:
 		return strconv.AppendBool(b, kind.BoolValue)
 	case *structpb.Value_StructValue:
-		return appendStruct(b, kind.StructValue)
+		return appendStruct(b, kind.StructValue, depth+1)
 	case *structpb.Value_ListValue:
 		b = append(b, '[')
 		for i, element := range kind.ListValue.GetValues() {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendValue(b, element)
+			b = appendValue(b, element, depth+1)
 		}
 		return append(b, ']')
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // MakeSendable changes in an event that was refused what could not be sent to everybody, or
-// not as JSON: text that is not UTF-8, times that are none, numbers that JSON cannot say.
+// not as JSON: text that is not UTF-8, times that are none, numbers that JSON cannot say,
+// attributes too deep in each other.
 func MakeSendable(e *attunev1.Event) {
 	for _, text := range []*string{
 		&e.EventId, &e.Type, &e.UserId, &e.AnonymousId, &e.SessionId, &e.ItemId, &e.SearchQuery, &e.RecommendationId, &e.Placement,
@@ -28,7 +29,7 @@ func MakeSendable(e *attunev1.Event) {
 			*at = timestamppb.New(ReadTime(*at))
 		}
 	}
-	sendableStruct(e.GetAttributes())
+	sendableStruct(e.GetAttributes(), 1)
 	e.ProtoReflect().SetUnknown(nil)
 }
 
@@ -38,13 +39,16 @@ func sendableMoney(m *attunev1.Money) {
 	}
 }
 
-func sendableStruct(s *structpb.Struct) {
+func sendableStruct(s *structpb.Struct, depth int) {
 	for key, value := range s.GetFields() {
-		s.Fields[key] = sendableValue(value)
+		s.Fields[key] = sendableValue(value, depth)
 	}
 }
 
-func sendableValue(v *structpb.Value) *structpb.Value {
+func sendableValue(v *structpb.Value, depth int) *structpb.Value {
+	if depth > maxNesting {
+		return structpb.NewStringValue("...")
+	}
 	switch kind := v.GetKind().(type) {
 	case nil:
 		return structpb.NewNullValue()
@@ -53,10 +57,10 @@ func sendableValue(v *structpb.Value) *structpb.Value {
 			return structpb.NewStringValue(strconv.FormatFloat(n, 'g', -1, 64))
 		}
 	case *structpb.Value_StructValue:
-		sendableStruct(kind.StructValue)
+		sendableStruct(kind.StructValue, depth+1)
 	case *structpb.Value_ListValue:
 		for i, element := range kind.ListValue.GetValues() {
-			kind.ListValue.Values[i] = sendableValue(element)
+			kind.ListValue.Values[i] = sendableValue(element, depth+1)
 		}
 	}
 	return v

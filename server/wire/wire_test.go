@@ -94,6 +94,7 @@ func TestWhatTheVocabularyHasNoWordFor(t *testing.T) {
 		"too many nanos":  {func(e *attunev1.Event) { e.SentAt = &timestamppb.Timestamp{Seconds: 1, Nanos: 2e9} }, "sent_at"},
 		"not a number":    {func(e *attunev1.Event) { e.Attributes.Fields["x"] = structpb.NewNumberValue(math.NaN()) }, "attributes"},
 		"infinite":        {func(e *attunev1.Event) { e.Attributes.Fields["x"] = structpb.NewNumberValue(math.Inf(1)) }, "attributes"},
+		"too deep":        {func(e *attunev1.Event) { e.Attributes.Fields["x"] = nested(40) }, "attributes"},
 		"no pieces":       {func(e *attunev1.Event) { e.Lines[0].Quantity = proto.Int64(0) }, "lines[0].quantity"},
 		"an empty amount": {func(e *attunev1.Event) { e.Lines[0].Price.CurrencyCode = "" }, "lines[0].price.currency_code"},
 	} {
@@ -113,6 +114,14 @@ func TestWhatTheVocabularyHasNoWordFor(t *testing.T) {
 	}
 }
 
+func nested(depth int) *structpb.Value {
+	v := structpb.NewStringValue("x")
+	for range depth {
+		v = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{v}})
+	}
+	return v
+}
+
 func TestCheckID(t *testing.T) {
 	for _, id := range []string{"", "a\xff", "a\n", string(make([]byte, 10_000))} {
 		if err := wire.CheckID("user_id", id); err == nil {
@@ -130,6 +139,7 @@ func TestMakeSendable(t *testing.T) {
 	m.UserId, m.Lines[1].ItemId = "a\xff", "\xfe"
 	m.OccurredAt.Seconds, m.SentAt.Nanos = math.MaxInt64, -1
 	m.Attributes.Fields["nan"] = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewNumberValue(math.NaN())}})
+	m.Attributes.Fields["deep"] = nested(1000)
 	m.Attributes.Fields["none"] = &structpb.Value{}
 	wire.MakeSendable(m)
 	if m.GetUserId() != "a\uFFFD" || m.GetLines()[1].GetItemId() != "\uFFFD" || m.GetEventId() != "e1" {
