@@ -155,7 +155,7 @@ func (b *recommendBench) train(ctx context.Context, server *process) (string, er
 	version := ""
 	for {
 		response, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return version, nil
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"io"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -38,7 +39,7 @@ func ReadItems(r io.Reader, take func(*attunev1.Item) error) ([]Reason, error) {
 	lines := newLineReader(r)
 	for {
 		line, err := lines.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return lines.Skipped(), nil
 		}
 		if err != nil {
