@@ -1,60 +1,142 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
-// client are the flags of every command that talks to a server.
-type client struct {
-	Addr   string `help:"Address of the server's gRPC services." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
+// maxAnswerBytes bounds one message of a server.
+const maxAnswerBytes = 64 << 20
+
+// form is how a command prints what it found.
+type form struct {
 	Output string `help:"Form of the output: ${enum}." enum:"text,json" default:"text"`
 }
 
-func (c *client) dial() (*grpc.ClientConn, error) { return dial(c.Addr) }
-
-func dial(addr string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+// remote is what the commands that talk to a server have in common.
+type remote struct {
+	Addr    string        `help:"Address of the server's gRPC services." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
+	Timeout time.Duration `help:"Time that one call may take; trainings and imports take as long as they need." default:"30s" placeholder:"TIME"`
+	form
 }
 
-// json tells whether messages go out as JSON, and writes one a line if so.
-func (c *client) json(out io.Writer, message proto.Message) (bool, error) {
-	if c.Output != "json" {
-		return false, nil
+// shopServer is an open connection and its services.
+type shopServer struct {
+	conn   *grpc.ClientConn
+	addr   string
+	events attunev1.EventServiceClient
+	items  attunev1.CatalogServiceClient
+	lists  attunev1.RecommendationServiceClient
+	users  attunev1.UserServiceClient
+	models attunev1.ModelServiceClient
+}
+
+// connect makes a connection, which is opened with the first call.
+func connect(addr string) (*shopServer, error) {
+	conn, err := grpc.NewClient(addr,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("server address %q: %w", addr, err)
 	}
-	return true, writeJSON(out, message)
+	return &shopServer{
+		conn: conn, addr: addr,
+		events: attunev1.NewEventServiceClient(conn),
+		items:  attunev1.NewCatalogServiceClient(conn),
+		lists:  attunev1.NewRecommendationServiceClient(conn),
+		users:  attunev1.NewUserServiceClient(conn),
+		models: attunev1.NewModelServiceClient(conn),
+	}, nil
 }
 
-func writeJSON(out io.Writer, message proto.Message) error {
-	line, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(message)
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s\n", line)
-	}
-	return err
-}
-
-// plain turns a server's status into a sentence with every field that is not valid.
-func plain(err error) error {
-	s, ok := status.FromError(err)
-	if err == nil || !ok {
+// ask opens a connection for one command and gives each of its errors the words for people.
+func (r *remote) ask(ctx context.Context, do func(ctx context.Context, s *shopServer) error) error {
+	s, err := connect(r.Addr)
+	if err != nil {
 		return err
 	}
-	text := []string{s.Message()}
-	for _, detail := range s.Details() {
+	defer s.conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	return s.failure(do(ctx, s))
+}
+
+// failure returns what a server's error says, with each field that it names on a line.
+func (s *shopServer) failure(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	st, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	switch st.Code() {
+	case codes.Canceled:
+		return context.Canceled
+	case codes.Unavailable:
+		return fmt.Errorf("no answer from a server at %s: %s", s.addr, st.Message())
+	}
+	var fields []string
+	for _, detail := range st.Details() {
 		if bad, ok := detail.(*errdetails.BadRequest); ok {
-			for _, violation := range bad.GetFieldViolations() {
-				text = append(text, fmt.Sprintf("  %s: %s", violation.GetField(), violation.GetDescription()))
+			for _, v := range bad.GetFieldViolations() {
+				fields = append(fields, "\n  "+v.GetField()+": "+v.GetDescription())
 			}
 		}
 	}
-	return errors.New(strings.Join(text, "\n"))
+	if len(fields) > 0 {
+		return fmt.Errorf("%s:%s", words(st.Code()), strings.Join(fields, ""))
+	}
+	return fmt.Errorf("%s: %s", words(st.Code()), st.Message())
+}
+
+// words are the code's name as people write it.
+func words(code codes.Code) string {
+	var b strings.Builder
+	for i, r := range code.String() {
+		if r >= 'A' && r <= 'Z' {
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// printJSON writes a message with the contract's names, as the REST routes do.
+func printJSON(out io.Writer, m proto.Message) error {
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true, Multiline: true, Indent: "  "}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", data)
+	return err
+}
+
+// price writes an amount for people, empty where there is none.
+func price(m *attunev1.Money) string {
+	if m.GetCurrencyCode() == "" {
+		return ""
+	}
+	return amount(m.GetMinorUnits(), m.GetCurrencyCode())
 }

@@ -7,32 +7,38 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/grpclog"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/attune-shop/attune/cmd/attune/internal/feed"
-	"github.com/attune-shop/attune/cmd/attune/internal/shop"
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server"
 )
 
+// demoShown is the length of the demo's lists.
+const demoShown = 5
+
 type demoCmd struct {
-	Data     string `help:"Folder to keep the shop in; a temporary one where empty." placeholder:"DIR"`
-	Visitors int    `help:"Visitors of the small shop." default:"400"`
-	Seed     uint64 `help:"Same seed, same shop." default:"1"`
-	GRPCAddr string `name:"grpc-addr" help:"Address of the gRPC services." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
-	HTTPAddr string `name:"http-addr" help:"Address of the REST routes." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Dataset  string `help:"Shop to show: ${enum}. online-retail needs --file." enum:"small,online-retail" default:"small"`
+	File     string `help:"File of the data set." type:"existingfile" placeholder:"FILE"`
+	Seed     uint64 `help:"Same seed, same small shop." default:"1" placeholder:"N"`
+	Visitors int    `help:"Visitors of the small shop, at least 30." default:"400" placeholder:"N"`
+	Data     string `help:"Folder to keep the shop in; without it, one that is removed at the end." placeholder:"DIR"`
+	GRPCAddr string `name:"grpc-addr" help:"Address of the gRPC services; a free port where it is taken." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
+	HTTPAddr string `name:"http-addr" help:"Address of the REST routes; a free port where it is taken." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Exit     bool   `help:"End when everything is shown."`
 }
 
-// Run shows the whole way: a shop's events in through the door, a model, lists and why.
+// Run shows the whole way: a shop's events in through the public door, a model, lists and why.
 func (c *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
+	// What gRPC and the gateway would write by themselves is not part of the show.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
+	show, err := c.prepare()
+	if err != nil {
+		return err
+	}
 	dir := c.Data
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "attune-demo-*"); err != nil {
@@ -40,7 +46,8 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	running, err := c.start(ctx, out, dir, shop.Default().Until)
+	p := &printer{to: out}
+	running, err := c.start(ctx, p, dir, show.end())
 	if err != nil {
 		return err
 	}
@@ -49,121 +56,128 @@ func (c *demoCmd) Run(ctx context.Context, out io.Writer) (err error) {
 		defer cancel()
 		err = errors.Join(err, running.Close(closing))
 	}()
-	conn, err := dial(running.GRPCAddr())
+	s, err := connect(running.GRPCAddr())
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := c.small(ctx, out, conn, running); err != nil {
-		return plain(err)
+	defer s.conn.Close()
+	if err := c.present(ctx, p, s, show, running); err != nil {
+		return s.failure(err)
 	}
-	if c.Exit {
-		return nil
+	if c.Exit || p.err != nil {
+		return p.err
 	}
-	fmt.Fprintf(out, "\nThe server stays up; end it with Ctrl-C.\n")
+	p.line("\nThe server stays up; Ctrl-C ends it.")
 	<-ctx.Done()
-	return nil
+	return p.err
 }
 
-// start starts the server, on free ports where the usual ones are taken.
-func (c *demoCmd) start(ctx context.Context, out io.Writer, dir string, end time.Time) (*server.Server, error) {
+// exhibit is a shop to show.
+type exhibit interface {
+	// end is when the shop's data end, where the server's clock starts.
+	end() time.Time
+	// load streams the shop in and says what became of it.
+	load(ctx context.Context, p *printer, s *shopServer) error
+	// lists prints what the trained server answers, and returns a user and an item to try.
+	lists(ctx context.Context, p *printer, s *shopServer) (user, item string, err error)
+}
+
+func (c *demoCmd) prepare() (exhibit, error) {
+	if c.Dataset == "online-retail" {
+		if c.File == "" {
+			return nil, errors.New("--dataset online-retail needs --file, the data set's CSV, plain or gzip'ed")
+		}
+		return newRetailExhibit(c.File)
+	}
+	if c.Visitors < 30 {
+		return nil, fmt.Errorf("--visitors must be at least 30, is %d", c.Visitors)
+	}
+	return newSmallExhibit(c.Seed, c.Visitors), nil
+}
+
+// start starts the server, on free ports where those asked for are taken.
+func (c *demoCmd) start(ctx context.Context, p *printer, dir string, now time.Time) (*server.Server, error) {
 	config := server.Config{
-		Data: dir, GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Now: end, CacheMiB: 128, KeepModels: 5, DrainTimeout: 10 * time.Second,
+		Data: dir, GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Now: now,
+		CacheMiB: 128, KeepModels: 5, DrainTimeout: 10 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	running, err := server.Start(ctx, config)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		fmt.Fprintf(out, "%s or %s is taken; free ports instead.\n", config.GRPCAddr, config.HTTPAddr)
+		p.line("%s or %s is taken: free ports instead.", config.GRPCAddr, config.HTTPAddr)
 		config.GRPCAddr, config.HTTPAddr = "127.0.0.1:0", "127.0.0.1:0"
 		running, err = server.Start(ctx, config)
 	}
-	if err == nil {
-		fmt.Fprintf(out, "ready grpc=%s http=%s\n", running.GRPCAddr(), running.HTTPAddr())
+	if err != nil {
+		return nil, err
 	}
-	return running, err
+	p.line("ready grpc=%s http=%s", running.GRPCAddr(), running.HTTPAddr())
+	p.line("The server's clock starts at %s, where the shop's data end.", now.Format(time.RFC3339))
+	return running, nil
 }
 
-func (c *demoCmd) small(ctx context.Context, out io.Writer, conn *grpc.ClientConn, running *server.Server) error {
-	options := shop.Default()
-	options.Seed, options.Visitors = c.Seed, c.Visitors
-	small := shop.Make(options)
-	if _, err := attunev1.NewCatalogServiceClient(conn).UpsertItems(ctx, &attunev1.UpsertItemsRequest{Items: small.Items}); err != nil {
+func (c *demoCmd) present(ctx context.Context, p *printer, s *shopServer, show exhibit, running *server.Server) error {
+	if err := show.load(ctx, p, s); err != nil {
 		return err
 	}
-	began := time.Now()
-	counts := map[attunev1.EventStatus]int{}
-	rest := small.Events
-	err := feed.Send(ctx, attunev1.NewEventServiceClient(conn), func() (feed.Batch, error) {
-		if len(rest) == 0 {
-			return feed.Batch{}, io.EOF
-		}
-		n := min(500, len(rest))
-		batch := feed.Batch{Events: rest[:n]}
-		rest = rest[n:]
-		return batch, nil
-	}, func(_ feed.Batch, results []*attunev1.EventResult) {
-		for _, r := range results {
-			counts[r.GetStatus()]++
-		}
+	p.line("\nTraining")
+	model, err := train(ctx, s, &attunev1.TrainRequest{Seed: 1}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	printModel(p, model)
+	user, item, err := show.lists(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	printTries(p, running, user, item)
+	return p.err
+}
+
+// printVisitor prints what a visitor did, what is recommended, and why.
+func printVisitor(ctx context.Context, p *printer, s *shopServer, book *itemBook, userID, anonymousID string) error {
+	user, err := s.users.GetUser(ctx, &attunev1.GetUserRequest{UserId: userID, AnonymousId: anonymousID})
+	if err != nil {
+		return err
+	}
+	did := ""
+	for _, t := range user.GetTypes() {
+		did += fmt.Sprintf(", %d %s", t.GetCounts().GetAll(), t.GetType())
+	}
+	p.line("  %s", did[min(2, len(did)):])
+	p.line("  interest: %s", shares(user.GetCategoryAffinity()))
+	p.line("  last:")
+	var rows []string
+	for _, r := range user.GetRecentItems()[:min(demoShown, len(user.GetRecentItems()))] {
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s", r.GetOccurredAt().AsTime().Format(time.DateTime), r.GetType(), plain(book.item(ctx, r.GetItemId()).GetTitle())))
+	}
+	p.table("    ", rows)
+	p.line("  recommended, without what was bought or is in the cart:")
+	response, err := s.lists.Recommend(ctx, &attunev1.RecommendRequest{
+		UserId: userID, AnonymousId: anonymousID, Limit: proto.Int32(demoShown), ExcludeBought: true, ExcludeInCart: true, Explain: true,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d items and %d events of %d days: %d accepted, %d duplicate, %d rejected, in %v\n\nTraining\n", len(small.Items), len(small.Events), options.Days,
-		counts[attunev1.EventStatus_ACCEPTED], counts[attunev1.EventStatus_DUPLICATE], counts[attunev1.EventStatus_REJECTED], time.Since(began).Round(time.Millisecond))
-	if err := showTraining(ctx, conn, &attunev1.TrainRequest{Seed: 1}, out); err != nil {
-		return err
-	}
-	for _, person := range small.People[:min(3, len(small.People))] {
-		fmt.Fprintf(out, "\n%s%s, who likes %s\n", person.UserID, anonymousOnly(person), strings.Join(person.Favourites, ", "))
-		request := &attunev1.RecommendRequest{UserId: person.UserID, AnonymousId: anonymousOnly(person)}
-		if err := showVisitor(ctx, conn, out, request); err != nil {
-			return err
-		}
-	}
-	return showCommands(out, running, small.People[0].UserID, small.Items[0].GetItemId())
+	book.list(ctx, p, "    ", response.GetItems())
+	return p.err
 }
 
-// anonymousOnly is the anonymous id of a person who never logs in.
-func anonymousOnly(person shop.Person) string {
-	if person.UserID != "" {
-		return ""
-	}
-	return person.AnonymousID
-}
-
-// showVisitor writes what a visitor did last and what is recommended, with the reasons.
-func showVisitor(ctx context.Context, conn *grpc.ClientConn, out io.Writer, request *attunev1.RecommendRequest) error {
-	user, err := attunev1.NewUserServiceClient(conn).GetUser(ctx, &attunev1.GetUserRequest{UserId: request.GetUserId(), AnonymousId: request.GetAnonymousId()})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "  last:")
-	for _, item := range user.GetRecentItems()[:min(4, len(user.GetRecentItems()))] {
-		fmt.Fprintf(out, " %s (%s)", item.GetItemId(), item.GetType())
-	}
-	fmt.Fprintln(out)
-	request.Limit, request.ExcludeBought, request.Explain = proto.Int32(5), true, true
-	list, err := attunev1.NewRecommendationServiceClient(conn).Recommend(ctx, request)
-	if err != nil {
-		return err
-	}
-	return showList(ctx, conn, out, list)
-}
-
-// showCommands writes commands to paste.
-func showCommands(out io.Writer, running *server.Server, user, item string) error {
+// printTries prints commands to paste.
+func printTries(p *printer, running *server.Server, user, item string) {
 	rest, rpc := "http://"+running.HTTPAddr(), running.GRPCAddr()
-	_, err := fmt.Fprintf(out, `
-Try
+	p.line(`
+To paste
   curl '%[1]s/v1/users/%[3]s/recommendations?limit=5&explain=true'
   curl '%[1]s/v1/users/%[3]s'
   curl '%[1]s/v1/items/%[4]s/similar?limit=5'
-  curl '%[1]s/v1/trending?limit=5'
+  curl '%[1]s/v1/items/%[4]s/bought-together?limit=5'
+  curl '%[1]s/v1/trending?window=604800s&limit=5'
   curl -X POST '%[1]s/v1/events:write' -d '{"events":[{"event_id":"try-1","type":"view_item","user_id":"%[3]s","item_id":"%[4]s"}]}'
+  curl -X POST '%[1]s/v1/recommendations' -d '{"user_id":"%[3]s","limit":5,"filter":"item.price.minor_units < 3000"}'
   grpcurl -plaintext %[2]s list
-  grpcurl -plaintext -d '{"user_id":"%[3]s","limit":5,"filter":"item.price.minor_units < 3000"}' %[2]s attune.v1.RecommendationService/Recommend
+  grpcurl -plaintext -d '{"user_id":"%[3]s","limit":5,"explain":true}' %[2]s attune.v1.RecommendationService/Recommend
+  grpcurl -plaintext -d '{"item_id":"%[4]s","limit":5}' %[2]s attune.v1.RecommendationService/SimilarItems
   attune recommend --addr %[2]s %[3]s --explain
-`, rest, rpc, user, item)
-	return err
+  open %[1]s/docs`, rest, rpc, user, item)
 }

@@ -20,8 +20,11 @@ type CLI struct {
 
 	Serve     serveCmd     `cmd:"" help:"Serve gRPC and REST."`
 	Demo      demoCmd      `cmd:"" help:"Make a small shop, stream it in, train, and recommend to three visitors."`
+	Import    importCmd    `cmd:"" help:"Stream a file of events in."`
 	Train     trainCmd     `cmd:"" help:"Train a model on the history."`
 	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
+	Items     itemsCmd     `cmd:"" help:"The catalog, and lists around its items."`
+	User      userCmd      `cmd:"" help:"What is known of a visitor."`
 	Verify    verifyCmd    `cmd:"" help:"Make every visitor's features again from the history and compare."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -6,67 +6,137 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
-	"google.golang.org/grpc"
+	"golang.org/x/term"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
 type trainCmd struct {
-	client
-	Algorithm  string `help:"What to train: ${enum}." enum:"auto,ease,als,item_knn,popularity" default:"auto"`
-	Seed       int64  `help:"Same history, same seed, same model." default:"1"`
+	Algorithm  string `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity" default:"auto"`
+	Seed       int64  `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
 	KeepActive bool   `help:"Leave the model in service as it is."`
+	remote
 }
 
-// Run trains and shows phases, metrics and the choice.
+// Run trains and prints what each algorithm reached.
 func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
-	conn, err := c.dial()
+	server, err := connect(c.Addr)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	request := &attunev1.TrainRequest{Algorithm: c.Algorithm, Seed: c.Seed, KeepActive: c.KeepActive}
+	defer server.conn.Close()
+	model, err := train(ctx, server, &attunev1.TrainRequest{Algorithm: c.Algorithm, Seed: c.Seed, KeepActive: c.KeepActive}, os.Stderr)
+	if err != nil {
+		return server.failure(err)
+	}
 	if c.Output == "json" {
-		return plain(eachTraining(ctx, conn, request, func(r *attunev1.TrainResponse) error { return writeJSON(out, r) }))
+		return printJSON(out, model)
 	}
-	return plain(showTraining(ctx, conn, request, out))
+	p := &printer{to: out}
+	printModel(p, model)
+	return p.err
 }
 
-func eachTraining(ctx context.Context, conn *grpc.ClientConn, request *attunev1.TrainRequest, fn func(*attunev1.TrainResponse) error) error {
-	stream, err := attunev1.NewModelServiceClient(conn).Train(ctx, request)
-	for err == nil {
-		var response *attunev1.TrainResponse
-		if response, err = stream.Recv(); err == nil {
-			err = fn(response)
+// train trains and shows its phases on progress: over each other on a terminal, else only
+// the beginning and the end of each.
+func train(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, progress *os.File) (*attunev1.Model, error) {
+	stream, err := server.models.Train(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	var model *attunev1.Model
+	show := phases{out: progress, over: term.IsTerminal(int(progress.Fd()))}
+	for {
+		response, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			show.end()
+			return nil, err
+		}
+		show.show(response)
+		if response.GetModel() != nil {
+			model = response.GetModel()
 		}
 	}
-	if errors.Is(err, io.EOF) {
-		return nil
+	show.end()
+	if model == nil {
+		return nil, errors.New("the server ended the training without a model")
 	}
-	return err
+	return model, nil
 }
 
-// showTraining trains and writes a line a phase and an evaluation.
-func showTraining(ctx context.Context, conn *grpc.ClientConn, request *attunev1.TrainRequest, out io.Writer) error {
-	phase := attunev1.TrainPhase_TRAIN_PHASE_UNSPECIFIED
-	return eachTraining(ctx, conn, request, func(r *attunev1.TrainResponse) error {
-		if r.GetPhase() != phase {
-			phase = r.GetPhase()
-			fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(strings.ToLower(phase.String()), "_", " "))
+// phases shows how far a training is.
+type phases struct {
+	out  io.Writer
+	over bool
+	open bool
+}
+
+func (s *phases) show(r *attunev1.TrainResponse) {
+	lasting := r.GetProgress() >= 1 || r.GetEvaluation() != nil
+	if !s.over && !lasting || r.GetPhase() == attunev1.TrainPhase_DONE {
+		return
+	}
+	text := fmt.Sprintf("%-13s %3.0f%%  %s", phaseName(r.GetPhase()), 100*r.GetProgress(), plain(r.GetMessage()))
+	if r.GetEvaluation() != nil {
+		text = fmt.Sprintf("%-13s       %s", phaseName(r.GetPhase()), plain(r.GetMessage()))
+	}
+	if s.over {
+		s.wipe()
+	}
+	_, _ = fmt.Fprint(s.out, text) // showing is not worth an error
+	if s.open = !lasting; lasting {
+		_, _ = fmt.Fprintln(s.out)
+	}
+}
+
+func (s *phases) wipe() {
+	if s.open {
+		_, _ = fmt.Fprint(s.out, "\r\x1b[K")
+		s.open = false
+	}
+}
+
+func (s *phases) end() { s.wipe() }
+
+func phaseName(phase attunev1.TrainPhase) string {
+	return strings.ReplaceAll(strings.ToLower(phase.String()), "_", " ")
+}
+
+// printModel prints a model and its metrics, an algorithm a row.
+func printModel(p *printer, m *attunev1.Model) {
+	state := ""
+	if m.GetActive() {
+		state = ", in service"
+	}
+	p.line("model %s: %s of %s interactions, %s users, %s items, %s bytes%s", m.GetVersion(), m.GetAlgorithm(), thousands(m.GetInteractions()),
+		thousands(m.GetUsers()), thousands(m.GetItems()), thousands(m.GetSizeBytes()), state)
+	if m.GetChoice() != "" {
+		p.line("%s", m.GetChoice())
+	}
+	if len(m.GetEvaluations()) == 0 {
+		return
+	}
+	names := map[string]bool{}
+	for _, e := range m.GetEvaluations() {
+		for name := range e.GetMetrics() {
+			names[name] = true
 		}
-		if e := r.GetEvaluation(); e != nil {
-			fmt.Fprintf(out, "    %-11s", e.GetAlgorithm())
-			for _, name := range slices.Sorted(maps.Keys(e.GetMetrics())) {
-				fmt.Fprintf(out, " %s %.4f", name, e.GetMetrics()[name])
-			}
-			fmt.Fprintf(out, "  (%d users, fitted in %.1f s)\n", e.GetUsers(), e.GetFitSeconds())
+	}
+	metrics := slices.Sorted(maps.Keys(names))
+	rows := []string{"algorithm\t" + strings.Join(metrics, "\t") + "\tusers\tfit"}
+	for _, e := range m.GetEvaluations() {
+		row := e.GetAlgorithm()
+		for _, name := range metrics {
+			row += fmt.Sprintf("\t%.4f", e.GetMetrics()[name])
 		}
-		if m := r.GetModel(); m != nil {
-			fmt.Fprintf(out, "  model %s: %d users, %d items, %d interactions; %s\n", m.GetVersion(), m.GetUsers(), m.GetItems(), m.GetInteractions(), m.GetChoice())
-		}
-		return nil
-	})
+		rows = append(rows, row+fmt.Sprintf("\t%d\t%.2f s", e.GetUsers(), e.GetFitSeconds()))
+	}
+	p.table("  ", rows)
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
@@ -72,14 +75,25 @@ type goods struct {
 	on [][]int
 }
 
-// makeGoods makes n items, spread over the shelves.
-func makeGoods(random *rand.Rand, n int) *goods {
+// newFor is how long the newest items of the shop are on offer. Nobody has seen them yet.
+const newFor = 3 * 24 * time.Hour
+
+// makeGoods makes n items, spread over the shelves. Where there are enough, the last on
+// each shelf is new.
+func makeGoods(random *rand.Rand, n int, until time.Time) *goods {
 	g := &goods{on: make([][]int, len(shelves))}
 	titles := map[string]bool{}
-	for i := range max(n, len(shelves)) {
+	n = max(n, len(shelves))
+	for i := range n {
 		at := i % len(shelves)
 		g.on[at] = append(g.on[at], len(g.all))
-		g.all = append(g.all, makeGood(random, i, at, titles))
+		one := makeGood(random, i, at, titles)
+		if n >= 4*len(shelves) && i >= n-len(shelves) {
+			one.appeal = 0
+			one.item.AvailableFrom = timestamppb.New(until.Add(-newFor))
+			one.item.Availability = attunev1.Availability_IN_STOCK
+		}
+		g.all = append(g.all, one)
 	}
 	for _, one := range g.all {
 		one.companion = g.companionOf(random, one)

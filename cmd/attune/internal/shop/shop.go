@@ -53,7 +53,7 @@ type Person struct {
 // Make makes a shop. It takes time and memory proportional to the visitors.
 func Make(options Options) *Shop {
 	random := rand.New(rand.NewPCG(options.Seed, 0x5ca1ab1e))
-	goods := makeGoods(random, options.Items)
+	goods := makeGoods(random, options.Items, options.Until)
 	s := &Shop{}
 	for _, g := range goods.all {
 		s.Items = append(s.Items, g.item)
