@@ -40,6 +40,7 @@ func (s *Server) serveGRPC(all services) {
 		grpc.ChainUnaryInterceptor(fault.Unary(s.logger)),
 		grpc.ChainStreamInterceptor(fault.Stream(s.logger)),
 		grpc.ForceServerCodecV2(wire.Codec()),
+		grpc.WaitForHandlers(true), // the stores are closed after them
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.InitialWindowSize(streamWindowBytes),
 		grpc.InitialConnWindowSize(connWindowBytes),

@@ -63,7 +63,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 
 	stores, err := embedded.Open(cfg.Data, embedded.Options{CacheBytes: cfg.CacheMiB << 20})
 	if err != nil {
-		return fmt.Errorf("open %s: %w", cfg.Data, err)
+		return err
 	}
 	s.closing = append(s.closing, stores.Close)
 	past, err := history.Open(ctx, stores, history.Options{Now: now, Logger: logger})
@@ -204,7 +204,7 @@ func Verify(ctx context.Context, dir string) (history.Report, error) {
 	cfg := Config{}
 	stores, err := embedded.Open(dir, embedded.Options{})
 	if err != nil {
-		return history.Report{}, fmt.Errorf("open %s: %w", dir, err)
+		return history.Report{}, err
 	}
 	past, err := history.Open(ctx, stores, history.Options{Now: cfg.clock(), Logger: cfg.logger()})
 	if err != nil {

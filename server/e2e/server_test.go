@@ -47,12 +47,17 @@ type shop struct {
 // open starts a server in a folder, on free ports, until the end of the test.
 func open(t testing.TB, dir string) *shop {
 	t.Helper()
+	return openWith(t, server.Config{Data: dir})
+}
+
+// openWith starts a server with a configuration but for its addresses, clock and log.
+func openWith(t testing.TB, cfg server.Config) *shop {
+	t.Helper()
+	cfg.GRPCAddr, cfg.HTTPAddr, cfg.Now = "127.0.0.1:0", "127.0.0.1:0", noon
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	s := &shop{t: t, http: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}}
 	var err error
-	s.server, err = server.Start(t.Context(), server.Config{
-		Data: dir, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Now: noon, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+	if s.server, err = server.Start(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	s.conn, err = grpc.NewClient(s.server.GRPCAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
