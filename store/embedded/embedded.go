@@ -37,6 +37,9 @@ type Options struct {
 	// DirtyBytes bounds the changed features that wait in memory for the next flush,
 	// over all shards. Default 64 MiB.
 	DirtyBytes int64
+	// FeatureBytes bounds the unchanged features that are kept in memory, over all shards.
+	// Default 64 MiB.
+	FeatureBytes int64
 	// Logger receives what Pebble reports. Default: none.
 	Logger *slog.Logger
 }
@@ -72,6 +75,9 @@ func Open(dir string, options Options) (*Store, error) {
 	}
 	if options.DirtyBytes == 0 {
 		options.DirtyBytes = 64 << 20
+	}
+	if options.FeatureBytes == 0 {
+		options.FeatureBytes = 64 << 20
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -149,7 +155,10 @@ func (s *Store) load(options Options) error {
 	}
 	shards := int(binary.BigEndian.Uint32(format[1:]))
 	for n := range shards {
-		sh := &shard{number: n, dirtyBound: options.DirtyBytes / int64(shards), dirty: map[event.Visitor][]byte{}}
+		sh := &shard{
+			number: n, clean: newValueCache(options.FeatureBytes / int64(shards)),
+			dirty: map[event.Visitor][]byte{}, dirtyBound: options.DirtyBytes / int64(shards),
+		}
 		if sh.head, err = s.lastRow(n); err != nil {
 			return err
 		}
@@ -167,6 +176,9 @@ func (s *Store) Close() error {
 	}
 	return errors.Join(append(errs, translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
 }
+
+// errFound ends a scan early.
+var errFound = errors.New("found")
 
 // get returns a copy of the value of a key, or event.ErrNotFound.
 func (s *Store) get(key []byte) ([]byte, error) {

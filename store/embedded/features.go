@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -13,29 +12,28 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// errFound ends a scan at the first key.
-var errFound = errors.New("found")
-
-func unixMicro(t int64) time.Time { return time.UnixMicro(t).UTC() }
-
-// feature returns a visitor's value; sh.features is held.
+// feature returns a visitor's value, nil where there is none; sh.features is held.
 func (s *Store) feature(sh *shard, v event.Visitor) ([]byte, error) {
 	if value, changed := sh.dirty[v]; changed {
 		return value, nil
 	}
-	value, err := s.get(featureKey(sh.number, v))
-	if errors.Is(err, event.ErrNotFound) {
-		return nil, nil
+	if value, known := sh.clean.get(v); known {
+		return value, nil
 	}
-	return value, err
+	value, err := s.get(featureKey(sh.number, v))
+	if err != nil && !errors.Is(err, event.ErrNotFound) {
+		return nil, err
+	}
+	sh.clean.put(v, value)
+	return value, nil
 }
 
 // GetFeatures implements store.Features.
 func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error) {
 	sh := s.shards[shard]
 	values := make([][]byte, len(visitors))
-	sh.features.RLock()
-	defer sh.features.RUnlock()
+	sh.features.Lock()
+	defer sh.features.Unlock()
 	for i, v := range visitors {
 		var err error
 		if values[i], err = s.feature(sh, v); err != nil {
@@ -105,6 +103,9 @@ func (s *Store) flush(sh *shard) error {
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return translate(err)
 	}
+	for v, value := range sh.dirty {
+		sh.clean.put(v, value)
+	}
 	clear(sh.dirty)
 	sh.dirtyBytes = 0
 	return nil
@@ -122,4 +123,42 @@ func (s *Store) ScanFeatures(ctx context.Context, shard int, fn func(event.Visit
 		}
 		return ctx.Err()
 	})
+}
+
+// valueCache keeps the values that were used of late, in two generations: when the young
+// one has its share of the bytes, the old one is dropped whole. An absent value is kept
+// as nil.
+type valueCache struct {
+	young, old map[event.Visitor][]byte
+	bytes      int64 // of young
+	bound      int64 // of both
+}
+
+// entryBytes is about what a map entry takes beside its key and value.
+const entryBytes = 64
+
+func newValueCache(bound int64) *valueCache {
+	return &valueCache{young: map[event.Visitor][]byte{}, bound: bound}
+}
+
+func (c *valueCache) get(v event.Visitor) ([]byte, bool) {
+	if value, known := c.young[v]; known {
+		return value, true
+	}
+	value, known := c.old[v]
+	if known {
+		c.put(v, value)
+	}
+	return value, known
+}
+
+func (c *valueCache) put(v event.Visitor, value []byte) {
+	if old, known := c.young[v]; known {
+		c.bytes -= int64(len(old) + len(v) + entryBytes)
+	}
+	c.young[v] = value
+	c.bytes += int64(len(value) + len(v) + entryBytes)
+	if c.bytes > c.bound/2 {
+		c.old, c.young, c.bytes = c.young, map[event.Visitor][]byte{}, 0
+	}
 }

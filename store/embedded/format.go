@@ -3,6 +3,7 @@ package embedded
 import (
 	"encoding/binary"
 	"math"
+	"time"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -68,6 +69,8 @@ func linkKey(l event.Link) []byte {
 func idKey(kind byte, id string) []byte { return append([]byte{kind}, id...) }
 
 func letterKey(number uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'r'}, number) }
+
+func unixMicro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
 // after returns the least key behind all keys that begin with prefix.
 func after(prefix []byte) []byte {

@@ -21,8 +21,10 @@ type shard struct {
 	appending sync.Mutex
 	head      store.Seq
 
-	// features guards the changed features that are not in Pebble yet; nil is a removal.
-	features   sync.RWMutex
+	// features guards the features in memory: those that are not in Pebble yet, where nil
+	// is a removal, and those that were read or written of late.
+	features   sync.Mutex
+	clean      *valueCache
 	dirty      map[event.Visitor][]byte
 	dirtyBytes int64
 	dirtyBound int64

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,9 +37,12 @@ type Options struct {
 	Now func() time.Time
 	// Logger receives what an operator should know.
 	Logger *slog.Logger
-	// FlushEvery is the time between two flushes of features, each of which moves the
-	// marks. It bounds what Open has to fold again after a crash. Default 1 s.
+	// FlushEvery is the longest time between two flushes of features, each of which moves
+	// the marks. Default 5 s.
 	FlushEvery time.Duration
+	// FlushEvents is the number of events after which features are flushed sooner: about
+	// what Open has to fold again after a crash. Default 200,000.
+	FlushEvents int64
 }
 
 // Outcome is what became of an event.
@@ -61,13 +65,18 @@ type History struct {
 	shards  []*shard
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	// unflushed counts the events projected since the last flush.
+	unflushed atomic.Int64
 }
 
 // Open projects what a crash left between the marks and the heads, and then serves. The
 // stores stay the caller's to close, after the History.
 func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
 	if options.FlushEvery == 0 {
-		options.FlushEvery = time.Second
+		options.FlushEvery = 5 * time.Second
+	}
+	if options.FlushEvents == 0 {
+		options.FlushEvents = 200_000
 	}
 	h := &History{stores: stores, options: options}
 	healing, healCtx := errgroup.WithContext(ctx)
@@ -92,7 +101,7 @@ func Open(ctx context.Context, stores store.Stores, options Options) (*History, 
 	for _, s := range h.shards {
 		h.running.Go(func() { s.work(running) })
 	}
-	h.running.Go(func() { h.flushEvery(running, options.FlushEvery) })
+	h.running.Go(func() { h.flushLoop(running) })
 	return h, nil
 }
 
@@ -138,14 +147,20 @@ func (h *History) Write(ctx context.Context, events []event.Event) ([]Outcome, e
 	return outcomes, ctx.Err()
 }
 
-func (h *History) flushEvery(ctx context.Context, every time.Duration) {
-	ticker := time.NewTicker(every)
+// flushLoop flushes every FlushEvery, or sooner when FlushEvents are waiting.
+func (h *History) flushLoop(ctx context.Context) {
+	const looks = 20 // at the number of events, in the time between two flushes
+	ticker := time.NewTicker(h.options.FlushEvery / looks)
 	defer ticker.Stop()
-	for {
+	for look := 1; ; look++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			if look < looks && h.unflushed.Load() < h.options.FlushEvents {
+				continue
+			}
+			look = 0
 			if err := h.flush(ctx); err != nil && ctx.Err() == nil {
 				h.options.Logger.Error("features not flushed; will be tried again", "error", err)
 			}
@@ -155,6 +170,7 @@ func (h *History) flushEvery(ctx context.Context, every time.Duration) {
 
 // flush makes the features of every shard durable and then moves its mark.
 func (h *History) flush(ctx context.Context) error {
+	h.unflushed.Store(0)
 	for _, s := range h.shards {
 		projected := store.Seq(s.projected.Load())
 		if projected == s.marked {

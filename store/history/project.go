@@ -33,6 +33,7 @@ func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry, vie
 		return fmt.Errorf("features of row %d of shard %d: %w", seq, s.number, err)
 	}
 	s.projected.Store(uint64(seq))
+	s.history.unflushed.Add(int64(len(entries)))
 	return nil
 }
 
