@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// quickBuild is how long indexing the catalog may take for a request to wait for it.
-	quickBuild = 2 * time.Millisecond
+	// smallCatalog is the number of items up to which a request waits for their index:
+	// some milliseconds.
+	smallCatalog = 1000
 	// buildShare bounds the time spent on indexing to one part in so many.
 	buildShare = 20
 )
@@ -28,8 +29,7 @@ type indexed struct {
 	content *rank.Content
 	shelf   uint64
 	model   string
-	// took is how long it was in the making, until is when the next may be begun.
-	took  time.Duration
+	// until is when the next may be begun.
 	until time.Time
 }
 
@@ -39,7 +39,7 @@ func (x *contentIndex) current(shelf Shelf, model rank.Model, version string) *r
 		return last.content
 	}
 	switch {
-	case last == nil || last.took <= quickBuild:
+	case last == nil || shelf.Len() <= smallCatalog:
 		x.building.Lock()
 		defer x.building.Unlock()
 		x.build(shelf, model, version)
@@ -62,8 +62,7 @@ func (x *contentIndex) build(shelf Shelf, model rank.Model, version string) {
 	begun := time.Now()
 	content := rank.NewContent(shelf, model)
 	end := time.Now()
-	took := end.Sub(begun)
-	x.latest.Store(&indexed{content: content, shelf: at, model: version, took: took, until: end.Add(buildShare * took)})
+	x.latest.Store(&indexed{content: content, shelf: at, model: version, until: end.Add(buildShare * end.Sub(begun))})
 }
 
 func (x *contentIndex) wait() { x.running.Wait() }
