@@ -105,6 +105,9 @@ func (s *shopServer) failure(err error) error {
 	if len(fields) > 0 {
 		return fmt.Errorf("%s:%s", words(st.Code()), strings.Join(fields, ""))
 	}
+	if message := st.Message(); strings.Contains(message, words(st.Code())) {
+		return errors.New(message)
+	}
 	return fmt.Errorf("%s: %s", words(st.Code()), st.Message())
 }
 

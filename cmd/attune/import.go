@@ -54,10 +54,13 @@ func (c *importCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	defer server.conn.Close()
 	done, err := c.stream(ctx, server)
-	if done == nil {
-		return server.failure(err)
+	if err = server.failure(err); errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
 	}
-	return errors.Join(server.failure(err), done.print(out, c.Output))
+	if done == nil || err != nil && done.Acked() == 0 {
+		return err
+	}
+	return errors.Join(done.print(out, c.Output), err)
 }
 
 // stream delivers the file's events, then the catalog that it tells of. It returns nil where

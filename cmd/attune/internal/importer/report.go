@@ -2,6 +2,7 @@ package importer
 
 import (
 	"regexp"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -67,7 +68,7 @@ func (d *delivery) count(record Record, result *attunev1.EventResult) {
 		reason, example := "no reason given", result.GetEventId()
 		if v := result.GetViolations(); len(v) > 0 {
 			reason = index.ReplaceAllString(v[0].GetField(), "[]")
-			example += ": " + v[0].GetField() + ": " + v[0].GetDescription()
+			example = strings.TrimPrefix(example+": "+v[0].GetField()+": "+v[0].GetDescription(), ": ")
 		}
 		d.rejections.add(reason, example, 1, record.Lines)
 	}
