@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -170,13 +172,30 @@ func (s *series) prune(at, kept int64) {
 	}
 }
 
-// frequent keeps the n entries with the greatest counts.
+// frequent keeps the n entries with the greatest counts; which of equal ones is decided
+// by a hash, which is cheaper to compare than their names and as repeatable.
 func (b bucket) frequent(n int) bucket {
-	all := b.sorted()
-	slices.SortStableFunc(all, func(x, y entry) int { return cmp.Compare(b[y], b[x]) })
+	type ranked struct {
+		count int64
+		hash  uint64
+		entry entry
+	}
+	all := make([]ranked, 0, len(b))
+	for e, count := range b {
+		all = append(all, ranked{count, xxhash.Sum64String(e.item) ^ xxhash.Sum64String(string(e.kind)), e})
+	}
+	slices.SortFunc(all, func(x, y ranked) int {
+		if c := cmp.Compare(y.count, x.count); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(x.hash, y.hash); c != 0 {
+			return c
+		}
+		return x.entry.compare(y.entry)
+	})
 	out := make(bucket, 2*n)
-	for _, e := range all[:min(n, len(all))] {
-		out[e] = b[e]
+	for _, r := range all[:min(n, len(all))] {
+		out[r.entry] = r.count
 	}
 	return out
 }
