@@ -4,23 +4,25 @@
 // Only what package store wants durable is synced. The rest is written behind the log
 // into the same write-ahead log, whose order is kept: what was written before something
 // that survives a crash survives it too.
+//
+// A full disk is met in two steps. While less than a reserve is free, new rows, items,
+// letters and models are refused with event.ErrExhausted. Where a write meets the full
+// disk all the same, it waits for room, and its caller gets event.ErrExhausted meanwhile.
+// Where Pebble cannot tell any more what is on disk, the process ends (Options.Logger
+// says why): everything acknowledged is stored, and the next start reads it.
 package embedded
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"math"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/attune-shop/attune/model/event"
@@ -29,156 +31,179 @@ import (
 
 // Options of a Store.
 type Options struct {
-	// Shards is the number of log shards of a folder that is made now; an existing
-	// folder keeps its own. Default 16.
+	// Shards is the number of log shards of a folder that is made now, up to 65536; an
+	// existing folder keeps its own. Default 16.
 	Shards int
 	// CacheBytes bounds the cache of blocks read from disk. Default 128 MiB.
 	CacheBytes int64
-	// DirtyBytes bounds the changed features that wait in memory for the next flush,
-	// over all shards. Default 64 MiB.
+	// DirtyBytes bounds the changed features that wait in memory for the next flush, over
+	// all shards; as much again may be on its way to disk. Default 64 MiB.
 	DirtyBytes int64
 	// FeatureBytes bounds the unchanged features that are kept in memory, over all shards.
 	// Default 64 MiB.
 	FeatureBytes int64
-	// Logger receives what Pebble reports. Default: none.
+	// ReserveBytes is the disk space below which nothing is taken in any more: enough for
+	// Pebble to write out its memtables and to compact. Default 256 MiB.
+	ReserveBytes int64
+	// Logger receives what Pebble reports. Default: slog's.
 	Logger *slog.Logger
+
+	// fs and fatal, which must not return, stand in for the file system and for the end
+	// of the process in tests.
+	fs    vfs.FS
+	fatal func(message string)
 }
 
 // Store is a folder that is open. It implements store.Stores.
 type Store struct {
 	db     *pebble.DB
+	fs     vfs.FS // without the waiting for room
 	dir    string
 	space  *space
+	fatal  func(message string)
 	shards []*shard
+	// commits counts those under way, which may outlast the call that began them.
+	commits sync.WaitGroup
+	// catalog lets one deletion of items through at a time.
+	catalog sync.Mutex
 	// letters guards the number of the last dead letter.
 	letters struct {
 		sync.Mutex
 		last uint64
 	}
-	models sync.Mutex
+	// models guards the registry of models and the number of the last payload file.
+	models struct {
+		sync.Mutex
+		last uint64
+	}
 }
 
 var _ store.Stores = (*Store)(nil)
 
-// memTableBytes is the size of a memtable: what a start has to replay at the most, a few times over.
-const memTableBytes = 32 << 20
-
 // Open opens a folder, and makes it where there is none. Errors: event.ErrLocked where
-// another process holds it, event.ErrNewerVersion where a newer Attune wrote it, and
+// another process holds it, event.ErrNewerVersion where a newer Attune wrote it,
+// event.ErrCorrupt where it is damaged, event.ErrExhausted where the disk is full, and
 // event.ErrUnavailable where it cannot be read or written.
 func Open(dir string, options Options) (*Store, error) {
-	if options.Shards == 0 {
-		options.Shards = 16
+	options = options.withDefaults()
+	if options.Shards < 1 || options.Shards > math.MaxUint16+1 {
+		return nil, fmt.Errorf("%d shards: %w", options.Shards, event.Invalid("shards", "must be 1 to 65536"))
 	}
-	if options.CacheBytes == 0 {
-		options.CacheBytes = 128 << 20
+	s := &Store{fs: options.fs, dir: dir}
+	s.fatal = func(message string) {
+		options.Logger.Error("the store cannot go on; what was acknowledged is stored", "folder", dir, "cause", message)
+		options.fatal(message)
 	}
-	if options.DirtyBytes == 0 {
-		options.DirtyBytes = 64 << 20
-	}
-	if options.FeatureBytes == 0 {
-		options.FeatureBytes = 64 << 20
-	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
-	if err := os.MkdirAll(filepath.Join(dir, modelsFolder), 0o755); err != nil {
-		return nil, fmt.Errorf("data folder %s: %w: %w", dir, event.ErrUnavailable, err)
-	}
+	s.space = newSpace(s.fs, dir, uint64(options.ReserveBytes))
 	cache := pebble.NewCache(options.CacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(filepath.Join(dir, databaseFolder), pebbleOptions(cache, options.Logger))
+	db, err := pebble.Open(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	s := &Store{db: db, dir: dir, space: newSpace(dir)}
-	if err := s.load(options); err != nil {
+	s.db = db
+	if err := errors.Join(s.load(options), s.openModels()); err != nil {
 		return nil, errors.Join(fmt.Errorf("data folder %s: %w", dir, err), db.Close())
 	}
+	s.space.setOpen()
 	return s, nil
 }
 
-func pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.Options {
-	o := &pebble.Options{
-		Cache:                       cache,
-		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                memTableBytes,
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		LBaseMaxBytes:               128 << 20,
-		MaxOpenFiles:                1000,
-		Logger:                      pebbleLogger{logger},
+func (o Options) withDefaults() Options {
+	if o.Shards == 0 {
+		o.Shards = 16
 	}
-	for i := range o.Levels {
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		o.Levels[i].BlockSize = 16 << 10
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 128 << 20
 	}
-	for i := range o.TargetFileSizes {
-		o.TargetFileSizes[i] = 8 << 20 << min(i, 4)
+	if o.DirtyBytes == 0 {
+		o.DirtyBytes = 64 << 20
+	}
+	if o.FeatureBytes == 0 {
+		o.FeatureBytes = 64 << 20
+	}
+	if o.ReserveBytes == 0 {
+		o.ReserveBytes = 256 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.fs == nil {
+		o.fs = vfs.Default
+	}
+	if o.fatal == nil {
+		o.fatal = func(string) { os.Exit(1) }
 	}
 	return o
 }
 
-// openError translates what Pebble says when a folder does not open.
-func openError(dir string, err error) error {
-	sentinel := event.ErrUnavailable
-	switch text := err.Error(); {
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES) && strings.Contains(text, "LOCK"), strings.Contains(text, "lock held"):
-		sentinel = event.ErrLocked
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-	case errors.Is(err, syscall.ENOSPC):
-		sentinel = event.ErrExhausted
-	case strings.Contains(text, "format major version"):
-		sentinel = event.ErrNewerVersion
-	case pebble.IsCorruptionError(err):
-		sentinel = event.ErrCorrupt
-	}
-	return fmt.Errorf("data folder %s: %w: %w", dir, sentinel, err)
-}
-
-// load reads or writes the folder's format, and the heads of its shards.
+// load reads or writes the folder's format, and what is counted in memory.
 func (s *Store) load(options Options) error {
+	shards := options.Shards
 	format, err := s.get(formatKey)
 	switch {
 	case errors.Is(err, event.ErrNotFound):
-		format = binary.BigEndian.AppendUint32([]byte{formatVersion}, uint32(options.Shards))
-		if err := s.db.Set(formatKey, format, pebble.Sync); err != nil {
-			return err
-		}
-	case err != nil:
-		return err
-	case len(format) == 0 || format[0] > formatVersion:
-		return fmt.Errorf("format %d, this version knows %d: %w", format[0], formatVersion, event.ErrNewerVersion)
-	case len(format) != 5:
-		return fmt.Errorf("format record of %d bytes: %w", len(format), event.ErrCorrupt)
+		err = s.create(shards)
+	case err == nil:
+		shards, err = decodeFormat(format)
 	}
-	shards := int(binary.BigEndian.Uint32(format[1:]))
+	if err != nil {
+		return err
+	}
 	for n := range shards {
-		sh := &shard{
-			number: n, clean: newValueCache(options.FeatureBytes / int64(shards)),
-			dirty: map[event.Visitor][]byte{}, dirtyBound: options.DirtyBytes / int64(shards),
-		}
-		if sh.head, err = s.lastRow(n); err != nil {
+		sh := newShard(n, options.DirtyBytes/int64(shards), options.FeatureBytes/int64(shards))
+		last, err := s.lastRow(n)
+		if err != nil {
 			return err
 		}
+		sh.head.Store(uint64(last))
 		s.shards = append(s.shards, sh)
 	}
 	s.letters.last, err = s.lastLetter()
 	return err
 }
 
-// Close flushes features and lets go of the folder.
-func (s *Store) Close() error {
-	var errs []error
-	for _, sh := range s.shards {
-		errs = append(errs, s.FlushFeatures(context.Background(), sh.number))
+// create writes the format of a new folder.
+func (s *Store) create(shards int) error {
+	if err := s.scan(nil, nil, func([]byte, []byte) error { return errFound }); err != nil {
+		return fmt.Errorf("keys, but no format record: %w: %w", event.ErrCorrupt, err)
 	}
-	return errors.Join(append(errs, translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
+	return translate(s.db.Set(formatKey, encodeFormat(shards), pebble.Sync))
 }
 
-// errFound ends a scan early.
-var errFound = errors.New("found")
+// closePatience is how long Close waits for room on a full disk.
+const closePatience = 5 * time.Second
+
+// Close flushes features and lets go of the folder. On a disk that stays full it gives
+// up with event.ErrExhausted; what was acknowledged is stored, the rest is made again
+// from it.
+func (s *Store) Close() error {
+	done := make(chan error, 1)
+	go func() { done <- s.close() }()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(closePatience):
+			select {
+			case <-s.space.full():
+				return s.space.exhausted
+			default:
+			}
+		}
+	}
+}
+
+func (s *Store) close() error {
+	defer s.guard()
+	s.commits.Wait()
+	var errs []error
+	for _, sh := range s.shards {
+		errs = append(errs, s.flush(context.Background(), sh))
+	}
+	s.commits.Wait()
+	return errors.Join(append(errs, translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
+}
 
 // get returns a copy of the value of a key, or event.ErrNotFound.
 func (s *Store) get(key []byte) ([]byte, error) {
@@ -186,8 +211,8 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	defer closer.Close()
-	return append([]byte{}, value...), nil
+	copied := append([]byte{}, value...)
+	return copied, translate(closer.Close())
 }
 
 // scan calls fn for the keys of a range in order, until fn fails.
@@ -213,42 +238,5 @@ func (s *Store) scan(lower, upper []byte, fn func(key, value []byte) error) (err
 	return translate(it.Error())
 }
 
-// translate gives Pebble's errors their place among those of package event.
-func translate(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, pebble.ErrNotFound):
-		return event.ErrNotFound
-	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: the disk is full: %w", event.ErrExhausted, err)
-	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %w", event.ErrCorrupt, err)
-	default:
-		return fmt.Errorf("%w: %w", event.ErrUnavailable, err)
-	}
-}
-
-// pebbleLogger passes on what Pebble reports.
-type pebbleLogger struct{ logger *slog.Logger }
-
-func (l pebbleLogger) Infof(format string, args ...any) {
-	l.logger.Debug("pebble: " + fmt.Sprintf(format, args...))
-}
-
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.logger.Error("pebble: " + fmt.Sprintf(format, args...))
-}
-
-// Fatalf ends the process: Pebble calls it where it cannot tell any more what is on
-// disk. Everything acknowledged is, and the next start reads it.
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.logger.Error("pebble cannot go on: " + fmt.Sprintf(format, args...))
-	os.Exit(1)
-}
-
-// diskUsage is the free space of the file system that holds a folder.
-func diskUsage(dir string) (uint64, error) {
-	usage, err := vfs.Default.GetDiskUsage(dir)
-	return usage.AvailBytes, err
-}
+// errFound ends a scan that has what it looked for.
+var errFound = errors.New("found")

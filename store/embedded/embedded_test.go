@@ -1,87 +1,240 @@
-package embedded_test
+package embedded
 
 import (
 	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
-	"github.com/attune-shop/attune/store/embedded"
 	"github.com/attune-shop/attune/store/storetest"
 )
 
-// folder is a place whose crash is a copy of the files as they lie while the store is open.
+// small are options for a store that holds little.
+func small(fs vfs.FS) Options {
+	return Options{
+		Shards: 4, CacheBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler),
+		fs: fs, fatal: func(message string) { panic("the store ended the process: " + message) },
+	}
+}
+
+// folder is a place on the real file system.
 type folder struct{ dir string }
 
-func (f *folder) Open(t *testing.T) store.Stores {
+func (f *folder) Open(t testing.TB) store.Stores {
 	t.Helper()
-	s, err := embedded.Open(f.dir, embedded.Options{Shards: 4})
+	s, err := Open(f.dir, small(vfs.Default))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func (f *folder) Crash(t *testing.T, s store.Stores) store.Stores {
+// Crash is left to memory, which forgets what was not synced.
+func (f *folder) Crash(testing.TB, store.Stores) store.Stores { return nil }
+
+// memory is a place on a file system in memory. A crash of it is a power cut, of which a
+// part of what was not synced survives.
+type memory struct {
+	fs       *vfs.MemFS
+	survives int // percent
+}
+
+func (m *memory) Open(t testing.TB) store.Stores {
 	t.Helper()
-	left := filepath.Join(t.TempDir(), "left")
-	if err := os.CopyFS(left, os.DirFS(f.dir)); err != nil {
+	s, err := Open("data/attune", small(m.fs))
+	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func (m *memory) Crash(t testing.TB, s store.Stores) store.Stores {
+	t.Helper()
+	left := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: m.survives, RNG: rand.New(rand.NewPCG(1, 2))})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.dir = left
-	return f.Open(t)
+	m.fs = left
+	return m.Open(t)
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Place { return &folder{dir: t.TempDir()} })
+	t.Run("folder", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Place { return &folder{dir: t.TempDir()} })
+	})
+	t.Run("power cut", func(t *testing.T) {
+		storetest.Run(t, func(*testing.T) storetest.Place { return &memory{fs: vfs.NewCrashableMem()} })
+	})
+	t.Run("power cut with half of the rest", func(t *testing.T) {
+		storetest.Run(t, func(*testing.T) storetest.Place { return &memory{fs: vfs.NewCrashableMem(), survives: 50} })
+	})
 }
 
-func TestFolderOfAnotherProcess(t *testing.T) {
-	dir := t.TempDir()
-	first, err := embedded.Open(dir, embedded.Options{})
+func Benchmark(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) store.Stores {
+		s, err := Open(b.TempDir(), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	opened := func(t *testing.T) string {
+		dir := t.TempDir()
+		s, err := Open(dir, small(vfs.Default))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	withFormat := func(t *testing.T, value []byte) string {
+		dir := opened(t)
+		db, err := pebble.Open(filepath.Join(dir, databaseFolder), quiet(comparer()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Set(formatKey, value, pebble.Sync), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for name, c := range map[string]struct {
+		make  func(t *testing.T) string
+		wants error
+	}{
+		"a newer format":   {func(t *testing.T) string { return withFormat(t, []byte{99, 0, 0, 0, 4}) }, event.ErrNewerVersion},
+		"an empty format":  {func(t *testing.T) string { return withFormat(t, nil) }, event.ErrCorrupt},
+		"a format of 0":    {func(t *testing.T) string { return withFormat(t, []byte{1, 0, 0, 0, 0}) }, event.ErrCorrupt},
+		"too many shards":  {func(t *testing.T) string { return withFormat(t, []byte{1, 255, 0, 0, 0}) }, event.ErrCorrupt},
+		"an unknown order": {func(t *testing.T) string { return otherDatabase(t, "attune.2") }, event.ErrNewerVersion},
+		"a file in the place of the folder": {func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, event.ErrUnavailable},
+		"a folder that another process holds": {func(t *testing.T) string {
+			dir := t.TempDir()
+			s, err := Open(dir, small(vfs.Default))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return dir
+		}, event.ErrLocked},
+		"a newer database": {func(t *testing.T) string {
+			dir := opened(t)
+			markers, err := filepath.Glob(filepath.Join(dir, databaseFolder, "marker.format-version.*"))
+			if err != nil || len(markers) != 1 {
+				t.Fatal(markers, err)
+			}
+			if err := os.Rename(markers[0], filepath.Join(dir, databaseFolder, "marker.format-version.000099.999")); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, event.ErrNewerVersion},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(c.make(t), small(vfs.Default))
+			if !errors.Is(err, c.wants) {
+				t.Errorf("error is %v, want %v", err, c.wants)
+			}
+			if err == nil {
+				_ = s.Close()
+			}
+		})
+	}
+}
+
+// quiet are options for a database beside the store.
+func quiet(c *pebble.Comparer) *pebble.Options {
+	return &pebble.Options{
+		Comparer: c, FormatMajorVersion: pebble.FormatValueSeparation,
+		Logger: pebbleLogger{logger: slog.New(slog.DiscardHandler), fatal: func(message string) { panic(message) }},
+	}
+}
+
+func otherDatabase(t *testing.T, order string) string {
+	t.Helper()
+	dir, c := t.TempDir(), comparer()
+	c.Name = order
+	db, err := pebble.Open(filepath.Join(dir, databaseFolder), quiet(c))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close()
-	if _, err := embedded.Open(dir, embedded.Options{}); !errors.Is(err, event.ErrLocked) {
-		t.Errorf("a second opening gave %v", err)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestOpenTellsWhatTheSystemSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		on    errorfs.OpKind
+		says  error
+		wants error
+	}{
+		"not writable": {errorfs.OpCreate, &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, event.ErrUnavailable},
+		"read only":    {errorfs.OpCreate, &fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, event.ErrUnavailable},
+		"full":         {errorfs.OpCreate, &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOSPC}, event.ErrExhausted},
+		"no lock file": {errorfs.OpLock, &fs.PathError{Op: "open", Path: "LOCK", Err: syscall.EACCES}, event.ErrUnavailable},
+		"locked":       {errorfs.OpLock, syscall.EAGAIN, event.ErrLocked},
+		"no folder":    {errorfs.OpMkdirAll, &fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EACCES}, event.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if op.Kind == c.on {
+					return c.says
+				}
+				return nil
+			}))
+			if _, err := Open("data", small(broken)); !errors.Is(err, c.wants) {
+				t.Errorf("error is %v, want %v", err, c.wants)
+			}
+		})
+	}
+	if runtime.GOOS != "windows" && os.Getuid() != 0 {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, small(vfs.Default)); !errors.Is(err, event.ErrUnavailable) {
+			t.Errorf("a folder that is not writable gave %v", err)
+		}
 	}
 }
 
-func TestFolderOfANewerVersion(t *testing.T) {
+func TestLeftoversOfModelsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	s, err := embedded.Open(dir, embedded.Options{})
+	leftover := filepath.Join(dir, modelsFolder, payloadName(7))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(leftover), 0o755), os.WriteFile(leftover, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, small(vfs.Default))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := pebble.Open(filepath.Join(dir, "db"), &pebble.Options{FormatMajorVersion: pebble.FormatNewest})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(db.Set([]byte("F"), []byte{99, 0, 0, 0, 4}, pebble.Sync), db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := embedded.Open(dir, embedded.Options{}); !errors.Is(err, event.ErrNewerVersion) {
-		t.Errorf("a newer folder gave %v", err)
-	}
-}
-
-func TestFolderThatIsAFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := embedded.Open(path, embedded.Options{}); !errors.Is(err, event.ErrUnavailable) {
-		t.Errorf("a file in the place of the folder gave %v", err)
+	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the leftover: %v", err)
 	}
 }

@@ -12,32 +12,55 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// feature returns a visitor's value, nil where there is none; sh.features is held.
-func (s *Store) feature(sh *shard, v event.Visitor) ([]byte, error) {
-	if value, changed := sh.dirty[v]; changed {
-		return value, nil
+// inMemory returns a visitor's value and true where it is in memory; sh.features is held.
+func (sh *shard) inMemory(v event.Visitor) ([]byte, bool) {
+	if value, found := sh.dirty[v]; found {
+		return value, true
 	}
-	if value, known := sh.clean.get(v); known {
-		return value, nil
+	if value, found := sh.flushed[v]; found {
+		return value, true
 	}
+	return sh.clean.get(v)
+}
+
+// onDisk returns a visitor's value in Pebble, nil where there is none.
+func (s *Store) onDisk(sh *shard, v event.Visitor) ([]byte, error) {
 	value, err := s.get(featureKey(sh.number, v))
-	if err != nil && !errors.Is(err, event.ErrNotFound) {
-		return nil, err
+	if errors.Is(err, event.ErrNotFound) {
+		return nil, nil
 	}
-	sh.clean.put(v, value)
-	return value, nil
+	return value, err
 }
 
 // GetFeatures implements store.Features.
 func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error) {
 	sh := s.shards[shard]
 	values := make([][]byte, len(visitors))
+	var missing []int
+	sh.features.Lock()
+	for i, v := range visitors {
+		var found bool
+		if values[i], found = sh.inMemory(v); !found {
+			missing = append(missing, i)
+		}
+	}
+	changes := sh.changes
+	sh.features.Unlock()
+	if len(missing) == 0 {
+		return values, ctx.Err()
+	}
+	// What is not in memory is in Pebble, and what a flush puts there meanwhile is newer.
+	for _, i := range missing {
+		var err error
+		if values[i], err = s.onDisk(sh, visitors[i]); err != nil {
+			return nil, fmt.Errorf("features: %w", err)
+		}
+	}
 	sh.features.Lock()
 	defer sh.features.Unlock()
-	for i, v := range visitors {
-		var err error
-		if values[i], err = s.feature(sh, v); err != nil {
-			return nil, fmt.Errorf("features: %w", err)
+	if changes == sh.changes {
+		for _, i := range missing {
+			sh.clean.put(visitors[i], values[i])
 		}
 	}
 	return values, ctx.Err()
@@ -49,47 +72,88 @@ func (s *Store) SwapFeatures(ctx context.Context, shard int, changes []store.Cha
 		return nil, err
 	}
 	sh := s.shards[shard]
-	done := make([]bool, len(changes))
-	sh.features.Lock()
-	defer sh.features.Unlock()
-	for i, c := range changes {
-		value, err := s.feature(sh, c.Visitor)
-		if err != nil {
-			return nil, fmt.Errorf("features: %w", err)
-		}
-		if (value == nil) != (c.Old == nil) || !bytes.Equal(value, c.Old) {
-			continue
-		}
-		if old, changed := sh.dirty[c.Visitor]; changed {
-			sh.dirtyBytes -= int64(len(c.Visitor) + len(old))
-		}
-		sh.dirty[c.Visitor] = c.New
-		sh.dirtyBytes += int64(len(c.Visitor) + len(c.New))
-		done[i] = true
+	done, full, err := s.swap(sh, changes)
+	if err == nil && full {
+		err = s.flush(ctx, sh)
 	}
-	if sh.dirtyBytes > sh.dirtyBound {
-		return done, s.flush(sh)
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
 	}
 	return done, nil
 }
 
-// FlushFeatures implements store.Features.
-func (s *Store) FlushFeatures(_ context.Context, shard int) error {
-	sh := s.shards[shard]
+// swap carries changes out in memory; full says that it is time for a flush.
+func (s *Store) swap(sh *shard, changes []store.Change) (done []bool, full bool, err error) {
+	done = make([]bool, len(changes))
 	sh.features.Lock()
 	defer sh.features.Unlock()
-	return s.flush(sh)
+	for i, c := range changes {
+		value, found := sh.inMemory(c.Visitor)
+		if !found {
+			if value, err = s.onDisk(sh, c.Visitor); err != nil {
+				return nil, false, err
+			}
+			sh.clean.put(c.Visitor, value)
+		}
+		if (value == nil) == (c.Old == nil) && bytes.Equal(value, c.Old) {
+			sh.set(c.Visitor, c.New)
+			done[i] = true
+		}
+	}
+	return done, sh.dirtyBytes > sh.dirtyBound, nil
 }
 
-// flush writes the changed features into Pebble; sh.features is held.
-func (s *Store) flush(sh *shard) error {
-	if len(sh.dirty) == 0 {
+// set stores a dirty value; sh.features is held.
+func (sh *shard) set(v event.Visitor, value []byte) {
+	if old, found := sh.dirty[v]; found {
+		sh.dirtyBytes -= entrySize(v, old)
+	}
+	sh.dirty[v] = value
+	sh.dirtyBytes += entrySize(v, value)
+	sh.changes++
+}
+
+// FlushFeatures implements store.Features.
+func (s *Store) FlushFeatures(ctx context.Context, shard int) error {
+	return s.flush(ctx, s.shards[shard])
+}
+
+// flush writes the dirty features into Pebble, while others go on reading and changing.
+func (s *Store) flush(ctx context.Context, sh *shard) error {
+	if err := s.enter(ctx, sh.flushing); err != nil {
+		return err
+	}
+	size := sh.beginFlush()
+	if size == 0 {
+		sh.flushing.leave()
 		return nil
 	}
-	batch := s.db.NewBatchWithSize(int(sh.dirtyBytes) + 16*len(sh.dirty))
-	defer batch.Close()
-	for v, value := range sh.dirty {
-		key := featureKey(sh.number, v)
+	batch := s.db.NewBatchWithSize(size)
+	if err := sh.fill(batch); err != nil {
+		sh.endFlush(err)
+		return errors.Join(translate(err), translate(batch.Close()))
+	}
+	return s.commit(batch, pebble.NoSync, sh.endFlush)
+}
+
+// beginFlush makes the dirty values those on their way and returns the size of a batch
+// for them, 0 where nothing is dirty.
+func (sh *shard) beginFlush() (size int) {
+	sh.features.Lock()
+	defer sh.features.Unlock()
+	if len(sh.dirty) == 0 {
+		return 0
+	}
+	size = int(sh.dirtyBytes)
+	sh.flushed, sh.dirty, sh.dirtyBytes = sh.dirty, make(map[event.Visitor][]byte, len(sh.dirty)), 0
+	return size
+}
+
+func (sh *shard) fill(batch *pebble.Batch) error {
+	prefix := shardKey('f', sh.number)
+	var key []byte
+	for v, value := range sh.flushed {
+		key = append(append(key[:0], prefix...), v...)
 		var err error
 		if value == nil {
 			err = batch.Delete(key, nil)
@@ -97,18 +161,27 @@ func (s *Store) flush(sh *shard) error {
 			err = batch.Set(key, value, nil)
 		}
 		if err != nil {
-			return translate(err)
+			return err
 		}
 	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		return translate(err)
-	}
-	for v, value := range sh.dirty {
-		sh.clean.put(v, value)
-	}
-	clear(sh.dirty)
-	sh.dirtyBytes = 0
 	return nil
+}
+
+// endFlush keeps what was flushed as clean, or dirty again where that failed.
+func (sh *shard) endFlush(err error) {
+	sh.features.Lock()
+	for v, value := range sh.flushed {
+		_, newer := sh.dirty[v]
+		switch {
+		case err == nil:
+			sh.clean.put(v, value)
+		case !newer:
+			sh.set(v, value)
+		}
+	}
+	sh.flushed = nil
+	sh.features.Unlock()
+	sh.flushing.leave()
 }
 
 // ScanFeatures implements store.Features.
@@ -118,47 +191,9 @@ func (s *Store) ScanFeatures(ctx context.Context, shard int, fn func(event.Visit
 	}
 	prefix := shardKey('f', shard)
 	return s.scan(prefix, after(prefix), func(key, value []byte) error {
-		if err := fn(event.Visitor(key[len(prefix):]), value); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return ctx.Err()
+		return fn(event.Visitor(key[len(prefix):]), value)
 	})
-}
-
-// valueCache keeps the values that were used of late, in two generations: when the young
-// one has its share of the bytes, the old one is dropped whole. An absent value is kept
-// as nil.
-type valueCache struct {
-	young, old map[event.Visitor][]byte
-	bytes      int64 // of young
-	bound      int64 // of both
-}
-
-// entryBytes is about what a map entry takes beside its key and value.
-const entryBytes = 64
-
-func newValueCache(bound int64) *valueCache {
-	return &valueCache{young: map[event.Visitor][]byte{}, bound: bound}
-}
-
-func (c *valueCache) get(v event.Visitor) ([]byte, bool) {
-	if value, known := c.young[v]; known {
-		return value, true
-	}
-	value, known := c.old[v]
-	if known {
-		c.put(v, value)
-	}
-	return value, known
-}
-
-func (c *valueCache) put(v event.Visitor, value []byte) {
-	if old, known := c.young[v]; known {
-		c.bytes -= int64(len(old) + len(v) + entryBytes)
-	}
-	c.young[v] = value
-	c.bytes += int64(len(value) + len(v) + entryBytes)
-	if c.bytes > c.bound/2 {
-		c.old, c.young, c.bytes = c.young, map[event.Visitor][]byte{}, 0
-	}
 }

@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"time"
 
@@ -9,7 +11,8 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// The folder holds the database in db/ and model payloads in models/VERSION.model.
+// The folder holds the database in db/ and model payloads in models/, each named by its
+// model's record.
 //
 // The first byte of a key says what it is. Numbers are big-endian, so that keys sort by
 // them; ids hold no control character (event.Validate), so that \x00 ends one.
@@ -22,10 +25,14 @@ import (
 //	o anonymous \0 time(8) event \0 user   link, the least first
 //	u user \0 anonymous                    link seen from the user
 //	i item                                 item
-//	r number(8)                            dead letter
+//	r id                                   dead letter, as JSON; ids are 16 hex digits
+//	n                                      number of the last dead letter (8)
 //	v version                              model, as JSON
 //	a                                      version of the active model
 //	c name                                 checkpoint
+//
+// Keys are ordered by their bytes. Bloom filters are of an event's key without its
+// number, and of other keys as a whole.
 const formatVersion = 1
 
 const (
@@ -34,9 +41,29 @@ const (
 )
 
 var (
-	formatKey = []byte("F")
-	activeKey = []byte("a")
+	formatKey  = []byte("F")
+	lettersKey = []byte("n")
+	activeKey  = []byte("a")
 )
+
+func encodeFormat(shards int) []byte {
+	return binary.BigEndian.AppendUint32([]byte{formatVersion}, uint32(shards))
+}
+
+// decodeFormat returns the number of shards.
+func decodeFormat(value []byte) (shards int, err error) {
+	if len(value) > 0 && value[0] > formatVersion {
+		return 0, fmt.Errorf("format %d, this version knows %d: %w", value[0], formatVersion, event.ErrNewerVersion)
+	}
+	if len(value) != 5 || value[0] != formatVersion {
+		return 0, fmt.Errorf("format record % x: %w", value, event.ErrCorrupt)
+	}
+	n := binary.BigEndian.Uint32(value[1:])
+	if n == 0 || n > math.MaxUint16+1 {
+		return 0, fmt.Errorf("format record with %d shards: %w", n, event.ErrCorrupt)
+	}
+	return int(n), nil
+}
 
 func shardKey(kind byte, shard int) []byte {
 	return binary.BigEndian.AppendUint16([]byte{kind}, uint16(shard))
@@ -53,6 +80,32 @@ func appendEventKey(dst []byte, shard int, v event.Visitor, id string, seq store
 	return binary.BigEndian.AppendUint64(dst, uint64(seq))
 }
 
+// splitKey returns the length of the part of a key that Bloom filters are of.
+func splitKey(key []byte) int {
+	if len(key) < 3 || key[0] != 'e' {
+		return len(key)
+	}
+	visitor := bytes.IndexByte(key[3:], 0)
+	if visitor < 0 {
+		return len(key)
+	}
+	id := bytes.IndexByte(key[3+visitor+1:], 0)
+	if id < 0 {
+		return len(key)
+	}
+	return 3 + visitor + 1 + id + 1
+}
+
+// cutEventKey takes an event's key apart; the slices are parts of it.
+func cutEventKey(key []byte) (visitor, id []byte, seq store.Seq, err error) {
+	end := splitKey(key)
+	if len(key) != end+8 {
+		return nil, nil, 0, fmt.Errorf("key of an event: %w", event.ErrCorrupt)
+	}
+	visitor, id, _ = bytes.Cut(key[3:end-1], []byte{0})
+	return visitor, id, store.Seq(binary.BigEndian.Uint64(key[end:])), nil
+}
+
 func featureKey(shard int, v event.Visitor) []byte {
 	return append(shardKey('f', shard), v...)
 }
@@ -66,11 +119,37 @@ func linkKey(l event.Link) []byte {
 	return append(key, l.UserID...)
 }
 
+// decodeLink reads what linkKey wrote.
+func decodeLink(key []byte) (event.Link, error) {
+	anonymous, rest, found := bytes.Cut(key[min(1, len(key)):], []byte{0})
+	if !found || len(rest) < 8 {
+		return event.Link{}, fmt.Errorf("key of a link: %w", event.ErrCorrupt)
+	}
+	id, user, found := bytes.Cut(rest[8:], []byte{0})
+	if !found {
+		return event.Link{}, fmt.Errorf("key of a link: %w", event.ErrCorrupt)
+	}
+	return event.Link{
+		AnonymousID: string(anonymous),
+		OccurredAt:  time.UnixMicro(int64(binary.BigEndian.Uint64(rest) ^ 1<<63)).UTC(),
+		EventID:     string(id),
+		UserID:      string(user),
+	}, nil
+}
+
+func userLinkKey(userID, anonymousID string) []byte {
+	return append(append(idKey('u', userID), 0), anonymousID...)
+}
+
 func idKey(kind byte, id string) []byte { return append([]byte{kind}, id...) }
 
-func letterKey(number uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'r'}, number) }
-
-func unixMicro(t int64) time.Time { return time.UnixMicro(t).UTC() }
+// decodeNumber reads a number that is a whole value.
+func decodeNumber(value []byte) (uint64, error) {
+	if len(value) != 8 {
+		return 0, fmt.Errorf("number of %d bytes: %w", len(value), event.ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
 
 // after returns the least key behind all keys that begin with prefix.
 func after(prefix []byte) []byte {

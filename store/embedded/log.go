@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -17,17 +18,31 @@ import (
 type shard struct {
 	number int
 
-	// appending guards head and lets one append at a time through.
-	appending sync.Mutex
-	head      store.Seq
+	// appending lets one append at a time through; marking, one move of the mark.
+	appending, marking gate
+	// head is the number of the last row that is durable.
+	head atomic.Uint64
 
-	// features guards the features in memory: those that are not in Pebble yet, where nil
-	// is a removal, and those that were read or written of late.
-	features   sync.Mutex
-	clean      *valueCache
-	dirty      map[event.Visitor][]byte
-	dirtyBytes int64
-	dirtyBound int64
+	// flushing lets one flush at a time through.
+	flushing gate
+	// features guards the features in memory: the dirty ones, changed since the last flush
+	// began; those that a flush is writing, which nobody changes meanwhile; and clean ones,
+	// which are in Pebble, too, and were used of late. nil is none.
+	features       sync.Mutex
+	dirty, flushed map[event.Visitor][]byte
+	clean          *valueCache
+	// dirtyBytes is the size of the dirty ones; dirtyBound begins a flush.
+	dirtyBytes, dirtyBound int64
+	// changes counts the changes, so that a reader knows whether what it read from Pebble
+	// may have been overtaken.
+	changes uint64
+}
+
+func newShard(number int, dirtyBound, cleanBound int64) *shard {
+	return &shard{
+		number: number, appending: newGate(), marking: newGate(), flushing: newGate(),
+		dirty: map[event.Visitor][]byte{}, dirtyBound: dirtyBound, clean: newValueCache(cleanBound),
+	}
 }
 
 // Shards implements store.Log.
@@ -35,46 +50,51 @@ func (s *Store) Shards() int { return len(s.shards) }
 
 // Head implements store.Log.
 func (s *Store) Head(ctx context.Context, shard int) (store.Seq, error) {
-	sh := s.shards[shard]
-	sh.appending.Lock()
-	defer sh.appending.Unlock()
-	return sh.head, ctx.Err()
+	return store.Seq(s.shards[shard].head.Load()), ctx.Err()
 }
 
 // Append implements store.Log. Appends of different shards share a sync.
 func (s *Store) Append(ctx context.Context, shard int, seq store.Seq, row []byte) error {
 	sh := s.shards[shard]
-	sh.appending.Lock()
-	defer sh.appending.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if seq != sh.head+1 {
-		return fmt.Errorf("row %d of shard %d, whose head is %d: %w", seq, shard, sh.head, store.ErrTaken)
-	}
 	if err := s.space.check(); err != nil {
 		return err
 	}
-	if err := s.db.Set(rowKey(shard, seq), row, pebble.Sync); err != nil {
-		return translate(err)
+	if err := s.enter(ctx, sh.appending); err != nil {
+		return err
 	}
-	sh.head = seq
-	return nil
+	if head := store.Seq(sh.head.Load()); seq != head+1 {
+		sh.appending.leave()
+		return fmt.Errorf("row %d of shard %d, whose head is %d: %w", seq, shard, head, store.ErrTaken)
+	}
+	batch := s.db.NewBatchWithSize(len(row) + 64)
+	if err := batch.Set(rowKey(shard, seq), row, nil); err != nil {
+		sh.appending.leave()
+		return errors.Join(translate(err), translate(batch.Close()))
+	}
+	return s.commit(batch, pebble.Sync, func(err error) {
+		if err == nil {
+			sh.head.Store(uint64(seq))
+		}
+		sh.appending.leave()
+	})
 }
 
-// ReadLog implements store.Log.
+// ReadLog implements store.Log. Rows that are not durable yet are behind the head.
 func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(store.Seq, []byte) error) error {
-	next := max(from, 1)
-	err := s.scan(rowKey(shard, next), after(shardKey('l', shard)), func(key, row []byte) error {
+	next, head := max(from, 1), store.Seq(s.shards[shard].head.Load())
+	if next > head {
+		return ctx.Err()
+	}
+	err := s.scan(rowKey(shard, next), after(rowKey(shard, head)), func(key, row []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		seq := store.Seq(binary.BigEndian.Uint64(key[3:]))
 		if seq != next {
 			return errHole
 		}
 		next++
-		if err := fn(seq, row); err != nil {
-			return err
-		}
-		return ctx.Err()
+		return fn(seq, row)
 	})
 	if errors.Is(err, errHole) {
 		return nil
@@ -83,53 +103,74 @@ func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(
 }
 
 // errHole ends a read at a missing row.
-var errHole = fmt.Errorf("hole in the log: %w", event.ErrCorrupt)
+var errHole = errors.New("hole in the log")
 
 // Mark implements store.Log.
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
 	value, err := s.get(shardKey('m', shard))
-	switch {
-	case errors.Is(err, event.ErrNotFound):
+	if errors.Is(err, event.ErrNotFound) {
 		return 0, ctx.Err()
-	case err != nil:
-		return 0, err
-	case len(value) != 8:
-		return 0, fmt.Errorf("mark of shard %d: %w", shard, event.ErrCorrupt)
 	}
-	return store.Seq(binary.BigEndian.Uint64(value)), ctx.Err()
+	if err != nil {
+		return 0, err
+	}
+	mark, err := decodeNumber(value)
+	if err != nil {
+		return 0, fmt.Errorf("mark of shard %d: %w", shard, err)
+	}
+	return store.Seq(mark), ctx.Err()
 }
 
 // SetMark implements store.Log.
 func (s *Store) SetMark(ctx context.Context, shard int, mark store.Seq) error {
 	sh := s.shards[shard]
-	sh.appending.Lock()
-	defer sh.appending.Unlock()
-	old, err := s.Mark(ctx, shard)
-	if err != nil || mark <= old {
+	if err := s.enter(ctx, sh.marking); err != nil {
 		return err
 	}
-	return translate(s.db.Set(shardKey('m', shard), binary.BigEndian.AppendUint64(nil, uint64(mark)), pebble.NoSync))
+	old, err := s.Mark(ctx, shard)
+	if err != nil || mark <= old {
+		sh.marking.leave()
+		return err
+	}
+	batch := s.db.NewBatch()
+	if err := batch.Set(shardKey('m', shard), binary.BigEndian.AppendUint64(nil, uint64(mark)), nil); err != nil {
+		sh.marking.leave()
+		return errors.Join(translate(err), translate(batch.Close()))
+	}
+	return s.commit(batch, pebble.NoSync, func(error) { sh.marking.leave() })
 }
 
 // TrimLog implements store.Log.
 func (s *Store) TrimLog(ctx context.Context, shard int, before store.Seq) error {
-	head, err := s.Head(ctx, shard)
-	if err != nil {
-		return err
+	end := min(before, store.Seq(s.shards[shard].head.Load()))
+	if end <= 1 {
+		return ctx.Err()
 	}
-	return translate(s.db.DeleteRange(rowKey(shard, 0), rowKey(shard, min(before, head)), pebble.Sync))
+	return s.put(ctx, pebble.Sync, func(batch *pebble.Batch) error {
+		return batch.DeleteRange(rowKey(shard, 0), rowKey(shard, end), nil)
+	})
 }
 
 // lastRow returns the number of a shard's newest row.
 func (s *Store) lastRow(shard int) (store.Seq, error) {
 	prefix := shardKey('l', shard)
+	key, err := s.last(prefix)
+	if err != nil || key == nil {
+		return 0, err
+	}
+	seq, err := decodeNumber(key[len(prefix):])
+	return store.Seq(seq), err
+}
+
+// last returns the last key that begins with prefix, nil where there is none.
+func (s *Store) last(prefix []byte) ([]byte, error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
-		return 0, translate(err)
+		return nil, translate(err)
 	}
-	var last store.Seq
+	var key []byte
 	if it.Last() {
-		last = store.Seq(binary.BigEndian.Uint64(it.Key()[3:]))
+		key = append(key, it.Key()...)
 	}
-	return last, translate(it.Close())
+	return key, translate(it.Close())
 }

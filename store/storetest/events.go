@@ -1,6 +1,10 @@
 package storetest
 
 import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
@@ -73,6 +77,87 @@ var eventCases = []testCase{
 			return nil
 		}))
 		s.equal(last, first)
+	}},
+	{"events/a scan, too, gives an id once, by its least number", func(s *suite) {
+		v := s.inShard(0, 2)
+		want := []store.Record{record(v[0], "a", 1, "first"), record(v[0], "b", 4, "only"), record(v[1], "a", 3, "first")}
+		s.must(s.PutEvents(s.ctx, 0, append([]store.Record{record(v[0], "a", 300, "third"), record(v[0], "a", 2, "second"), record(v[1], "a", 9, "second")}, want...)))
+		var got []store.Record
+		s.must(s.ScanEvents(s.ctx, 0, "", func(r store.Record) error {
+			r.Data = append([]byte{}, r.Data...)
+			got = append(got, r)
+			return nil
+		}))
+		slices.SortFunc(want, func(a, b store.Record) int {
+			return cmp.Or(cmp.Compare(a.Visitor, b.Visitor), cmp.Compare(a.EventID, b.EventID))
+		})
+		s.equal(want, got)
+	}},
+	{"events/shards are apart", func(s *suite) {
+		a, b := s.inShard(0, 1)[0], s.inShard(1, 1)[0]
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(a, "x", 1, "")}))
+		s.must(s.PutEvents(s.ctx, 1, []store.Record{record(b, "x", 1, "")}))
+		s.must(s.ScanEvents(s.ctx, 0, "", func(r store.Record) error {
+			s.equal(a, r.Visitor)
+			return nil
+		}))
+		there, err := s.HasEvents(s.ctx, 1, []store.Record{record(b, "x", 0, ""), record(b, "y", 0, "")})
+		s.must(err)
+		s.equal([]bool{true, false}, there)
+	}},
+	{"events/odd ids are ids", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		ids := []string{" ", "%00", "/", "\u00ad", "é", "e\u0301", "\U0010ffff", "日本", strings.Repeat("x", 256)}
+		var records []store.Record
+		for i, id := range ids {
+			records = append(records, record(v, id, store.Seq(i+1), id))
+		}
+		s.must(s.PutEvents(s.ctx, 0, records))
+		there, err := s.HasEvents(s.ctx, 0, records)
+		s.must(err)
+		slices.Sort(ids)
+		var got []string
+		for i, r := range s.events(0, v) {
+			got = append(got, r.EventID)
+			s.equal(r.EventID, string(r.Data))
+			s.equal(true, there[i])
+		}
+		s.equal(ids, got)
+	}},
+	{"events/many of one visitor, some of them flushed", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		const n = 3000
+		for from := 0; from < n; from += 500 {
+			var records []store.Record
+			for i := from; i < from+500; i++ {
+				records = append(records, record(v, "id-"+number(i), store.Seq(from+1), "x"))
+			}
+			s.must(s.PutEvents(s.ctx, 0, records))
+			if from == 1000 {
+				s.reopen()
+			}
+		}
+		s.equal(n, len(s.events(0, v)))
+		keys := make([]store.Record, 2*n)
+		for i := range keys {
+			keys[i] = record(v, "id-"+number(i), 0, "")
+		}
+		there, err := s.HasEvents(s.ctx, 0, keys)
+		s.must(err)
+		for i := range keys {
+			if there[i] != (i < n) {
+				s.Fatalf("%s is there: %v", keys[i].EventID, there[i])
+			}
+		}
+	}},
+	{"events/a reader's error comes back as it is", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", 1, ""), record(v, "b", 1, "")}))
+		stop, calls := errors.New("stop"), 0
+		fn := func(store.Record) error { calls++; return stop }
+		s.wants(s.ReadEvents(s.ctx, 0, v, fn), stop)
+		s.wants(s.ScanEvents(s.ctx, 0, "", fn), stop)
+		s.equal(2, calls)
 	}},
 }
 

@@ -8,10 +8,9 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// swap changes a value of shard 0 and tells whether it did.
-func (s *suite) swap(v event.Visitor, from, to []byte) bool {
+func (s *suite) swap(shard int, v event.Visitor, from, to []byte) bool {
 	s.Helper()
-	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: from, New: to}})
+	done, err := s.SwapFeatures(s.ctx, shard, []store.Change{{Visitor: v, Old: from, New: to}})
 	s.must(err)
 	return done[0]
 }
@@ -30,22 +29,22 @@ var featureCases = []testCase{
 	{"features/a swap needs the stored value", func(s *suite) {
 		v := s.inShard(0, 1)[0]
 		s.equal("(none)", s.feature(0, v))
-		s.equal(false, s.swap(v, []byte("x"), []byte("a")))
-		s.equal(true, s.swap(v, nil, []byte("a")))
-		s.equal(false, s.swap(v, nil, []byte("b")))
-		s.equal(false, s.swap(v, []byte("x"), []byte("b")))
+		s.equal(false, s.swap(0, v, []byte("x"), []byte("a")))
+		s.equal(true, s.swap(0, v, nil, []byte("a")))
+		s.equal(false, s.swap(0, v, nil, []byte("b")))
+		s.equal(false, s.swap(0, v, []byte("x"), []byte("b")))
 		s.equal("a", s.feature(0, v))
 		s.must(s.FlushFeatures(s.ctx, 0))
-		s.equal(true, s.swap(v, []byte("a"), []byte("b")))
+		s.equal(true, s.swap(0, v, []byte("a"), []byte("b")))
 		s.equal("b", s.feature(0, v))
-		s.equal(true, s.swap(v, []byte("b"), nil))
+		s.equal(true, s.swap(0, v, []byte("b"), nil))
 		s.equal("(none)", s.feature(0, v))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.equal("(none)", s.feature(0, v))
 	}},
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
-		s.swap(v[1], nil, []byte("old"))
+		s.swap(0, v[1], nil, []byte("old"))
 		done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v[0], New: []byte("a")}, {Visitor: v[1], New: []byte("b")}, {Visitor: v[2], New: []byte("c")}})
 		s.must(err)
 		s.equal([]bool{true, false, true}, done)
@@ -80,7 +79,7 @@ var featureCases = []testCase{
 	{"features/a mark that survives a crash proves what came before it", func(s *suite) {
 		v := s.inShard(0, 1)[0]
 		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", 1, "x")}))
-		s.swap(v, nil, []byte("folded"))
+		s.swap(0, v, nil, []byte("folded"))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.must(s.SetMark(s.ctx, 0, 1))
 		s.must(s.Append(s.ctx, 0, 1, []byte("row")))
@@ -95,7 +94,7 @@ var featureCases = []testCase{
 	{"features/a scan sees every visitor once", func(s *suite) {
 		visitors := s.inShard(0, 50)
 		for i, v := range visitors {
-			s.swap(v, nil, []byte(v))
+			s.swap(0, v, nil, []byte(v))
 			if i == 25 {
 				s.must(s.FlushFeatures(s.ctx, 0))
 			}
@@ -112,8 +111,106 @@ var featureCases = []testCase{
 	}},
 	{"features/values survive a clean end", func(s *suite) {
 		v := s.inShard(0, 1)[0]
-		s.swap(v, nil, []byte("a"))
+		s.swap(0, v, nil, []byte("a"))
 		s.reopen()
 		s.equal("a", s.feature(0, v))
+	}},
+	{"features/a value without bytes is a value", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.equal(true, s.swap(0, v, nil, []byte{}))
+		s.equal("", s.feature(0, v))
+		s.equal(false, s.swap(0, v, nil, []byte("a")))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.equal("", s.feature(0, v))
+		s.equal(true, s.swap(0, v, []byte{}, nil))
+		s.equal("(none)", s.feature(0, v))
+	}},
+	{"features/the latest is read, however many flushes lie behind it", func(s *suite) {
+		v := s.inShard(0, 2)
+		for n := range 5 {
+			old := []byte(number(n - 1))
+			if n == 0 {
+				old = nil
+			}
+			s.equal(true, s.swap(0, v[0], old, []byte(number(n))))
+			if n > 0 {
+				s.must(s.FlushFeatures(s.ctx, 0))
+			}
+			s.swap(0, v[1], nil, []byte("once"))
+			s.equal(number(n), s.feature(0, v[0]))
+			s.equal("once", s.feature(0, v[1]))
+		}
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.equal("4", s.feature(0, v[0]))
+		s.equal("once", s.feature(0, v[1]))
+	}},
+	{"features/no update is lost between flushes, scans and a crash", func(s *suite) {
+		visitors := s.inShard(1, 20)
+		done := make(chan struct{})
+		var flushing, running sync.WaitGroup
+		flushing.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				err := s.FlushFeatures(s.ctx, 1)
+				if err == nil {
+					err = s.ScanFeatures(s.ctx, 1, func(event.Visitor, []byte) error { return nil })
+				}
+				if err != nil {
+					s.Error(err)
+					return
+				}
+			}
+		})
+		const each = 40
+		for range 2 {
+			running.Go(func() {
+				for n := 0; n < each*len(visitors); {
+					v := visitors[n%len(visitors)]
+					values, err := s.GetFeatures(s.ctx, 1, []event.Visitor{v})
+					if err != nil {
+						s.Error(err)
+						return
+					}
+					count, _ := strconv.Atoi(string(values[0]))
+					swapped, err := s.SwapFeatures(s.ctx, 1, []store.Change{{Visitor: v, Old: values[0], New: []byte(strconv.Itoa(count + 1))}})
+					if err != nil {
+						s.Error(err)
+						return
+					}
+					if swapped[0] {
+						n++
+					}
+				}
+			})
+		}
+		running.Wait()
+		close(done)
+		flushing.Wait()
+		s.must(s.FlushFeatures(s.ctx, 1))
+		s.must(s.SetMark(s.ctx, 1, 1))
+		s.must(s.Append(s.ctx, 1, 1, nil))
+		s.crash()
+		for _, v := range visitors {
+			s.equal(strconv.Itoa(2*each), s.feature(1, v))
+		}
+	}},
+	{"features/what a swap removed stays away", func(s *suite) {
+		v := s.inShard(0, 2)
+		s.swap(0, v[0], nil, []byte("a"))
+		s.swap(0, v[1], nil, []byte("b"))
+		s.reopen()
+		s.equal(true, s.swap(0, v[0], []byte("a"), nil))
+		s.must(s.ScanFeatures(s.ctx, 0, func(seen event.Visitor, _ []byte) error {
+			s.equal(v[1], seen)
+			return nil
+		}))
+		s.reopen()
+		s.equal("(none)", s.feature(0, v[0]))
+		s.equal("b", s.feature(0, v[1]))
 	}},
 }

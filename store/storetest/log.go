@@ -123,4 +123,74 @@ var logCases = []testCase{
 		s.equal(1, len(s.rows(0, 5)))
 		s.must(s.Append(s.ctx, 0, 6, []byte("next")))
 	}},
+	{"log/shards do not wait for each other's numbers", func(s *suite) {
+		const each = 20
+		var running sync.WaitGroup
+		for shard := range 4 {
+			running.Go(func() {
+				for seq := store.Seq(1); seq <= each; seq++ {
+					if err := s.Append(s.ctx, shard, seq, []byte{byte(shard)}); err != nil {
+						s.Error(err)
+						return
+					}
+				}
+			})
+		}
+		running.Wait()
+		for shard := range 4 {
+			s.equal(each, len(s.rows(shard, 1)))
+		}
+	}},
+	{"log/a reader beside a writer sees no hole", func(s *suite) {
+		const last = 50
+		var running sync.WaitGroup
+		running.Go(func() {
+			for seq := store.Seq(1); seq <= last; seq++ {
+				if err := s.Append(s.ctx, 0, seq, []byte(number(int(seq)))); err != nil {
+					s.Error(err)
+					return
+				}
+			}
+		})
+		for seen := 0; seen < last && !s.Failed(); {
+			head, err := s.Head(s.ctx, 0)
+			s.must(err)
+			rows := s.rows(0, 1)
+			if len(rows) < int(head) || len(rows) < seen {
+				s.Errorf("%d rows at head %d, after %d were seen", len(rows), head, seen)
+			}
+			seen = len(rows)
+		}
+		running.Wait()
+	}},
+	{"log/head and mark survive a clean end", func(s *suite) {
+		for seq := store.Seq(1); seq <= 3; seq++ {
+			s.must(s.Append(s.ctx, 3, seq, nil))
+		}
+		s.must(s.SetMark(s.ctx, 3, 2))
+		s.reopen()
+		head, err := s.Head(s.ctx, 3)
+		s.must(err)
+		mark, err := s.Mark(s.ctx, 3)
+		s.must(err)
+		s.equal([]store.Seq{3, 2}, []store.Seq{head, mark})
+		s.equal(map[store.Seq]string{2: "", 3: ""}, s.rows(3, 2))
+		s.equal(map[store.Seq]string{}, s.rows(3, 4))
+	}},
+	{"log/marks that race end at the greatest", func(s *suite) {
+		var running sync.WaitGroup
+		for w := range 4 {
+			running.Go(func() {
+				for n := range 25 {
+					if err := s.SetMark(s.ctx, 0, store.Seq(n*4+w+1)); err != nil {
+						s.Error(err)
+					}
+				}
+			})
+		}
+		running.Wait()
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		s.equal(store.Seq(100), mark)
+	}},
 }

@@ -75,6 +75,32 @@ var rejectedCases = []testCase{
 		_, err = s.RejectedLetter(s.ctx, got[1].ID)
 		s.wants(err, event.ErrNotFound)
 	}},
+	{"rejected/an id is not used again", func(s *suite) {
+		put := func() string {
+			s.must(s.PutRejected(s.ctx, []store.DeadLetter{{Data: []byte("x")}}))
+			letters, err := s.RejectedLetters(s.ctx, "", 10)
+			s.must(err)
+			return letters[len(letters)-1].ID
+		}
+		first := put()
+		s.must(s.DeleteRejected(s.ctx, []string{first}))
+		s.reopen()
+		if second := put(); second <= first {
+			s.Errorf("a letter that came after %s is called %s", first, second)
+		}
+	}},
+	{"rejected/a page goes on behind any string", func(s *suite) {
+		s.must(s.PutRejected(s.ctx, []store.DeadLetter{{}, {}}))
+		s.must(s.PutRejected(s.ctx, nil))
+		all, err := s.RejectedLetters(s.ctx, "", 10)
+		s.must(err)
+		s.equal(2, len(all))
+		for after, want := range map[string]int{all[0].ID: 1, all[1].ID: 0, all[0].ID + "x": 1, "\U0010ffff": 0} {
+			page, err := s.RejectedLetters(s.ctx, after, 10)
+			s.must(err)
+			s.equal(want, len(page))
+		}
+	}},
 }
 
 // failing ends in an error after some bytes.
@@ -127,6 +153,46 @@ var modelCases = []testCase{
 		s.equal(0, len(models))
 		_, err = s.OpenModel(s.ctx, "1")
 		s.wants(err, event.ErrNotFound)
+	}},
+	{"models/a version saved again is the new one, or the old one where that fails", func(s *suite) {
+		s.must(s.SaveModel(s.ctx, store.Model{Version: "1", Items: 1}, bytes.NewReader([]byte("old"))))
+		if err := s.SaveModel(s.ctx, store.Model{Version: "1", Items: 2}, &failing{left: 1}); err == nil {
+			s.Error("a payload that failed was stored")
+		}
+		payload := func(items int) string {
+			models, err := s.Models(s.ctx)
+			s.must(err)
+			s.equal(1, len(models))
+			s.equal(items, models[0].Items)
+			reader, err := s.OpenModel(s.ctx, "1")
+			s.must(err)
+			content, err := io.ReadAll(reader)
+			s.must(errors.Join(err, reader.Close()))
+			return string(content)
+		}
+		s.equal("old", payload(1))
+		s.must(s.SaveModel(s.ctx, store.Model{Version: "1", Items: 3}, bytes.NewReader([]byte("new"))))
+		s.crash()
+		s.equal("new", payload(3))
+	}},
+	{"models/any version can be named, and all of a model comes back", func(s *suite) {
+		want := []store.Model{
+			{Version: "b/../a"}, {Version: "a/b", Algorithm: "als", CreatedAt: time.Date(2026, 3, 1, 12, 30, 0, 1000, time.UTC), Users: 3, Items: 4, Interactions: 5,
+				SizeBytes: 6, Choice: "why", Evaluations: []store.Evaluation{{Algorithm: "als", Users: 7, Fit: time.Second, Metrics: map[string]float64{"recall": 1. / 3}}}}, {Version: ".."},
+		}
+		for _, m := range want {
+			s.must(s.SaveModel(s.ctx, m, bytes.NewReader([]byte(m.Version))))
+		}
+		got, err := s.Models(s.ctx)
+		s.must(err)
+		s.equal(want, got)
+		for _, m := range want {
+			reader, err := s.OpenModel(s.ctx, m.Version)
+			s.must(err)
+			content, err := io.ReadAll(reader)
+			s.must(errors.Join(err, reader.Close()))
+			s.equal(m.Version, string(content))
+		}
 	}},
 }
 

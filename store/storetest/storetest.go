@@ -14,15 +14,15 @@ import (
 // Place is where one store lives, across being closed and opened again.
 type Place interface {
 	// Open opens the store of this place; it is closed before it is opened again.
-	Open(t *testing.T) store.Stores
-	// Crash ends an open store as a kill does and returns what is found afterwards, or nil
+	Open(t testing.TB) store.Stores
+	// Crash ends an open store as a kill or a power cut does and returns what is found afterwards, or nil
 	// where the implementation cannot stand in for that.
-	Crash(t *testing.T, s store.Stores) store.Stores
+	Crash(t testing.TB, s store.Stores) store.Stores
 }
 
 // Run runs every case, each on a place of its own.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
-	for _, group := range [][]testCase{logCases, eventCases, linkCases, featureCases, catalogCases, rejectedCases, modelCases, checkpointCases} {
+	for _, group := range [][]testCase{logCases, eventCases, linkCases, featureCases, catalogCases, rejectedCases, modelCases, checkpointCases, callCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				place := newPlace(t)

@@ -1,0 +1,123 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// memTableBytes is the size of a memtable. Up to memTables of them are in memory, and in
+// the write-ahead log that a start after a crash replays.
+const (
+	memTableBytes = 32 << 20
+	memTables     = 4
+)
+
+func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.Options {
+	o := &pebble.Options{
+		FS:                          walFS{FS: vfs.OnDiskFull(s.fs, s.space.await), failed: s.walFailed},
+		Comparer:                    comparer(),
+		Cache:                       cache,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                memTableBytes,
+		MemTableStopWritesThreshold: memTables,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               128 << 20,
+		MaxOpenFiles:                1000,
+		Logger:                      pebbleLogger{logger: logger, fatal: s.fatal},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize = 16 << 10
+	}
+	// What is in level 0 is written again soon.
+	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	for i := range o.TargetFileSizes {
+		o.TargetFileSizes[i] = 8 << 20 << min(i, 4)
+	}
+	return o
+}
+
+// walFailed ends the process. While the store is not open yet, an error does.
+func (s *Store) walFailed(err error) {
+	if s.space.isOpen() {
+		s.fatal(err.Error())
+	}
+}
+
+// comparer orders keys by their bytes and tells Pebble which part of a key its Bloom
+// filters are of, so that they know events whatever their sequence numbers.
+func comparer() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Name = "attune.1"
+	c.Split = splitKey
+	return &c
+}
+
+// openError translates what Pebble says when a folder does not open.
+func openError(dir string, err error) error {
+	var path *fs.PathError
+	sentinel := event.ErrUnavailable
+	switch text := err.Error(); {
+	case errors.Is(err, syscall.ENOSPC):
+		sentinel = event.ErrExhausted
+	// The lock's own errno comes without a path; with one, the file could not be opened.
+	case strings.Contains(text, "lock held"), !errors.As(err, &path) && (errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES)):
+		sentinel = event.ErrLocked
+	case strings.Contains(text, "format major version"), strings.Contains(text, "comparer name"):
+		sentinel = event.ErrNewerVersion
+	case pebble.IsCorruptionError(err):
+		sentinel = event.ErrCorrupt
+	}
+	return fmt.Errorf("data folder %s: %w: %w", dir, sentinel, err)
+}
+
+// translate gives Pebble's and the file system's errors their place among those of package event.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pebble.ErrNotFound):
+		return event.ErrNotFound
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: the disk is full: %w", event.ErrExhausted, err)
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("%w: %w", event.ErrCorrupt, err)
+	default:
+		return fmt.Errorf("%w: %w", event.ErrUnavailable, err)
+	}
+}
+
+// pebbleLogger passes on what Pebble reports.
+type pebbleLogger struct {
+	logger *slog.Logger
+	fatal  func(message string)
+}
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	if l.logger.Enabled(context.Background(), slog.LevelDebug) {
+		l.logger.Debug("pebble: " + fmt.Sprintf(format, args...))
+	}
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.logger.Error("pebble: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf does not return: Pebble calls it where it cannot tell any more what is on disk.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.fatal("pebble: " + fmt.Sprintf(format, args...))
+}

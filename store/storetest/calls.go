@@ -1,0 +1,107 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+// callCases hold for every method alike.
+var callCases = []testCase{
+	{"calls/a context that has ended ends every call", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.must(s.PutItems(s.ctx, []event.Item{{ID: "lamp"}}))
+		s.must(s.SaveModel(s.ctx, store.Model{Version: "1"}, strings.NewReader("x")))
+		s.must(s.SetActiveModel(s.ctx, "1"))
+		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("x")))
+		ctx, cancel := context.WithCancel(s.ctx)
+		cancel()
+		never := func(store.Record) error { s.Error("a callback ran"); return nil }
+		for name, call := range map[string]func() error{
+			"Append":      func() error { return s.Append(ctx, 0, 1, []byte("x")) },
+			"ReadLog":     func() error { return s.ReadLog(ctx, 0, 1, func(store.Seq, []byte) error { return nil }) },
+			"SetMark":     func() error { return s.SetMark(ctx, 0, 1) },
+			"TrimLog":     func() error { return s.TrimLog(ctx, 0, 1) },
+			"PutEvents":   func() error { return s.PutEvents(ctx, 0, []store.Record{record(v, "a", 1, "")}) },
+			"HasEvents":   func() error { _, err := s.HasEvents(ctx, 0, []store.Record{record(v, "a", 1, "")}); return err },
+			"ReadEvents":  func() error { return s.ReadEvents(ctx, 0, v, never) },
+			"ScanEvents":  func() error { return s.ScanEvents(ctx, 0, "", never) },
+			"PutLinks":    func() error { return s.PutLinks(ctx, []event.Link{{AnonymousID: "a", UserID: "b"}}) },
+			"LinkedTo":    func() error { _, err := s.LinkedTo(ctx, "b"); return err },
+			"GetFeatures": func() error { _, err := s.GetFeatures(ctx, 0, []event.Visitor{v}); return err },
+			"SwapFeatures": func() error {
+				_, err := s.SwapFeatures(ctx, 0, []store.Change{{Visitor: v, New: []byte("a")}})
+				return err
+			},
+			"ScanFeatures": func() error { return s.ScanFeatures(ctx, 0, func(event.Visitor, []byte) error { return nil }) },
+			"PutItems":     func() error { return s.PutItems(ctx, []event.Item{{ID: "chair"}}) },
+			"Item":         func() error { _, err := s.Item(ctx, "lamp"); return err },
+			"Items":        func() error { _, err := s.Items(ctx, "", 10); return err },
+			"DeleteItem":   func() error { return s.DeleteItem(ctx, "lamp") },
+			"PutRejected":  func() error { return s.PutRejected(ctx, []store.DeadLetter{{}}) },
+			"Rejected":     func() error { _, err := s.RejectedLetters(ctx, "", 10); return err },
+			"SaveModel":    func() error { return s.SaveModel(ctx, store.Model{Version: "2"}, strings.NewReader("x")) },
+			"OpenModel":    func() error { _, err := s.OpenModel(ctx, "1"); return err },
+			"Models":       func() error { _, err := s.Models(ctx); return err },
+			"ActiveModel":  func() error { _, err := s.ActiveModel(ctx); return err },
+			"Checkpoint":   func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
+		} {
+			if err := call(); err == nil {
+				s.Errorf("%s went on", name)
+			} else {
+				s.wants(err, context.Canceled)
+			}
+		}
+		head, err := s.Head(s.ctx, 0)
+		s.must(err)
+		s.equal(store.Seq(0), head)
+		s.equal("(none)", s.feature(0, v))
+		s.equal(0, len(s.events(0, v)))
+	}},
+	{"calls/lists without elements are fine", func(s *suite) {
+		s.must(s.PutEvents(s.ctx, 0, nil))
+		s.must(s.PutLinks(s.ctx, nil))
+		s.must(s.PutItems(s.ctx, nil))
+		s.must(s.DeleteRejected(s.ctx, nil))
+		values, err := s.GetFeatures(s.ctx, 0, nil)
+		s.must(err)
+		done, err := s.SwapFeatures(s.ctx, 0, nil)
+		s.must(err)
+		items, err := s.Items(s.ctx, "", 0)
+		s.must(err)
+		models, err := s.Models(s.ctx)
+		s.must(err)
+		s.equal([]int{0, 0, 0, 0}, []int{len(values), len(done), len(items), len(models)})
+		s.must(s.ReadEvents(s.ctx, 0, event.User("nobody"), func(store.Record) error { s.Error("an event of nobody"); return nil }))
+		s.must(s.FlushFeatures(s.ctx, 0))
+		s.must(s.TrimLog(s.ctx, 0, 10))
+	}},
+	{"calls/slices can be used again by the caller", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		buffer := []byte("row 1")
+		s.must(s.Append(s.ctx, 0, 1, buffer))
+		records := []store.Record{{Visitor: v, EventID: "a", Seq: 1, Data: buffer}}
+		s.must(s.PutEvents(s.ctx, 0, records))
+		s.must(s.SaveCheckpoint(s.ctx, "trend", buffer))
+		letters := []store.DeadLetter{{Data: buffer}}
+		s.must(s.PutRejected(s.ctx, letters))
+		visitors := []event.Visitor{v}
+		changes := []store.Change{{Visitor: v, New: []byte("features")}}
+		_, err := s.SwapFeatures(s.ctx, 0, changes)
+		s.must(err)
+		copy(buffer, "-----")
+		records[0], visitors[0], changes[0], letters[0] = store.Record{}, "", store.Change{}, store.DeadLetter{}
+		s.equal(map[store.Seq]string{1: "row 1"}, s.rows(0, 1))
+		s.equal([]store.Record{record(v, "a", 1, "row 1")}, s.events(0, v))
+		s.equal("features", s.feature(0, v))
+		data, err := s.Checkpoint(s.ctx, "trend")
+		s.must(err)
+		s.equal("row 1", string(data))
+		kept, err := s.RejectedLetters(s.ctx, "", 1)
+		s.must(err)
+		s.equal(true, bytes.Equal([]byte("row 1"), kept[0].Data))
+	}},
+}
