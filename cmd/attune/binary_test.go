@@ -56,13 +56,13 @@ type service struct {
 	httpAddr string
 }
 
-func serve(t *testing.T, dir string, args ...string) *service {
+func serve(t *testing.T, dir string) *service {
 	t.Helper()
 	path, err := attune()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{command: exec.CommandContext(context.Background(), path, append([]string{"serve", "--data", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"}, args...)...)}
+	s := &service{command: exec.CommandContext(context.Background(), path, "serve", "--data", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")}
 	s.command.Stderr = os.Stderr
 	out, err := s.command.StdoutPipe()
 	if err != nil {

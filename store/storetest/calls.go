@@ -19,7 +19,7 @@ var callCases = []testCase{
 		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("x")))
 		ctx, cancel := context.WithCancel(s.ctx)
 		cancel()
-		never := func(store.Record) error { s.Error("a callback ran"); return nil }
+		never := func(store.Record) error { s.Error("a callback ran"); return context.Canceled }
 		for name, call := range map[string]func() error{
 			"Append":      func() error { return s.Append(ctx, 0, 1, []byte("x")) },
 			"ReadLog":     func() error { return s.ReadLog(ctx, 0, 1, func(store.Seq, []byte) error { return nil }) },
@@ -59,7 +59,7 @@ var callCases = []testCase{
 		s.must(err)
 		s.equal(store.Seq(0), head)
 		s.equal("(none)", s.feature(0, v))
-		s.equal(0, len(s.events(0, v)))
+		s.equal(0, len(s.events(v)))
 	}},
 	{"calls/lists without elements are fine", func(s *suite) {
 		s.must(s.PutEvents(s.ctx, 0, nil))
@@ -95,7 +95,7 @@ var callCases = []testCase{
 		copy(buffer, "-----")
 		records[0], visitors[0], changes[0], letters[0] = store.Record{}, "", store.Change{}, store.DeadLetter{}
 		s.equal(map[store.Seq]string{1: "row 1"}, s.rows(0, 1))
-		s.equal([]store.Record{record(v, "a", 1, "row 1")}, s.events(0, v))
+		s.equal([]store.Record{record(v, "a", 1, "row 1")}, s.events(v))
 		s.equal("features", s.feature(0, v))
 		data, err := s.Checkpoint(s.ctx, "trend")
 		s.must(err)

@@ -15,10 +15,11 @@ func record(v event.Visitor, id string, seq store.Seq, data string) store.Record
 	return store.Record{Visitor: v, EventID: id, Seq: seq, Data: []byte(data)}
 }
 
-func (s *suite) events(shard int, v event.Visitor) []store.Record {
+// events returns what shard 0 holds of a visitor.
+func (s *suite) events(v event.Visitor) []store.Record {
 	s.Helper()
 	var got []store.Record
-	s.must(s.ReadEvents(s.ctx, shard, v, func(r store.Record) error {
+	s.must(s.ReadEvents(s.ctx, 0, v, func(r store.Record) error {
 		r.Data = append([]byte{}, r.Data...)
 		got = append(got, r)
 		return nil
@@ -33,7 +34,7 @@ var eventCases = []testCase{
 		s.must(s.PutEvents(s.ctx, 0, []store.Record{late, b, a, record(v[1], "a", 3, "other")}))
 		s.must(s.PutEvents(s.ctx, 0, []store.Record{a, b}))
 		s.must(s.PutEvents(s.ctx, 0, nil))
-		s.equal([]store.Record{a, b}, s.events(0, v[0]))
+		s.equal([]store.Record{a, b}, s.events(v[0]))
 	}},
 	{"events/ids that begin alike are told apart", func(s *suite) {
 		v := s.inShard(0, 1)[0]
@@ -42,7 +43,7 @@ var eventCases = []testCase{
 		there, err := s.HasEvents(s.ctx, 0, keys)
 		s.must(err)
 		s.equal([]bool{false, true, false, false, true, false}, there)
-		s.equal(2, len(s.events(0, v)))
+		s.equal(2, len(s.events(v)))
 		none, err := s.HasEvents(s.ctx, 0, nil)
 		s.must(err)
 		s.equal(0, len(none))
@@ -117,7 +118,7 @@ var eventCases = []testCase{
 		s.must(err)
 		slices.Sort(ids)
 		var got []string
-		for i, r := range s.events(0, v) {
+		for i, r := range s.events(v) {
 			got = append(got, r.EventID)
 			s.equal(r.EventID, string(r.Data))
 			s.equal(true, there[i])
@@ -137,7 +138,7 @@ var eventCases = []testCase{
 				s.reopen()
 			}
 		}
-		s.equal(n, len(s.events(0, v)))
+		s.equal(n, len(s.events(v)))
 		keys := make([]store.Record, 2*n)
 		for i := range keys {
 			keys[i] = record(v, "id-"+number(i), 0, "")

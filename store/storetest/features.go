@@ -8,9 +8,10 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-func (s *suite) swap(shard int, v event.Visitor, from, to []byte) bool {
+// swap swaps in shard 0.
+func (s *suite) swap(v event.Visitor, from, to []byte) bool {
 	s.Helper()
-	done, err := s.SwapFeatures(s.ctx, shard, []store.Change{{Visitor: v, Old: from, New: to}})
+	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: from, New: to}})
 	s.must(err)
 	return done[0]
 }
@@ -29,22 +30,22 @@ var featureCases = []testCase{
 	{"features/a swap needs the stored value", func(s *suite) {
 		v := s.inShard(0, 1)[0]
 		s.equal("(none)", s.feature(0, v))
-		s.equal(false, s.swap(0, v, []byte("x"), []byte("a")))
-		s.equal(true, s.swap(0, v, nil, []byte("a")))
-		s.equal(false, s.swap(0, v, nil, []byte("b")))
-		s.equal(false, s.swap(0, v, []byte("x"), []byte("b")))
+		s.equal(false, s.swap(v, []byte("x"), []byte("a")))
+		s.equal(true, s.swap(v, nil, []byte("a")))
+		s.equal(false, s.swap(v, nil, []byte("b")))
+		s.equal(false, s.swap(v, []byte("x"), []byte("b")))
 		s.equal("a", s.feature(0, v))
 		s.must(s.FlushFeatures(s.ctx, 0))
-		s.equal(true, s.swap(0, v, []byte("a"), []byte("b")))
+		s.equal(true, s.swap(v, []byte("a"), []byte("b")))
 		s.equal("b", s.feature(0, v))
-		s.equal(true, s.swap(0, v, []byte("b"), nil))
+		s.equal(true, s.swap(v, []byte("b"), nil))
 		s.equal("(none)", s.feature(0, v))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.equal("(none)", s.feature(0, v))
 	}},
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
-		s.swap(0, v[1], nil, []byte("old"))
+		s.swap(v[1], nil, []byte("old"))
 		done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v[0], New: []byte("a")}, {Visitor: v[1], New: []byte("b")}, {Visitor: v[2], New: []byte("c")}})
 		s.must(err)
 		s.equal([]bool{true, false, true}, done)
@@ -79,7 +80,7 @@ var featureCases = []testCase{
 	{"features/a mark that survives a crash proves what came before it", func(s *suite) {
 		v := s.inShard(0, 1)[0]
 		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", 1, "x")}))
-		s.swap(0, v, nil, []byte("folded"))
+		s.swap(v, nil, []byte("folded"))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.must(s.SetMark(s.ctx, 0, 1))
 		s.must(s.Append(s.ctx, 0, 1, []byte("row")))
@@ -88,13 +89,13 @@ var featureCases = []testCase{
 		s.must(err)
 		if mark == 1 {
 			s.equal("folded", s.feature(0, v))
-			s.equal(1, len(s.events(0, v)))
+			s.equal(1, len(s.events(v)))
 		}
 	}},
 	{"features/a scan sees every visitor once", func(s *suite) {
 		visitors := s.inShard(0, 50)
 		for i, v := range visitors {
-			s.swap(0, v, nil, []byte(v))
+			s.swap(v, nil, []byte(v))
 			if i == 25 {
 				s.must(s.FlushFeatures(s.ctx, 0))
 			}
@@ -111,18 +112,18 @@ var featureCases = []testCase{
 	}},
 	{"features/values survive a clean end", func(s *suite) {
 		v := s.inShard(0, 1)[0]
-		s.swap(0, v, nil, []byte("a"))
+		s.swap(v, nil, []byte("a"))
 		s.reopen()
 		s.equal("a", s.feature(0, v))
 	}},
 	{"features/a value without bytes is a value", func(s *suite) {
 		v := s.inShard(0, 1)[0]
-		s.equal(true, s.swap(0, v, nil, []byte{}))
+		s.equal(true, s.swap(v, nil, []byte{}))
 		s.equal("", s.feature(0, v))
-		s.equal(false, s.swap(0, v, nil, []byte("a")))
+		s.equal(false, s.swap(v, nil, []byte("a")))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.equal("", s.feature(0, v))
-		s.equal(true, s.swap(0, v, []byte{}, nil))
+		s.equal(true, s.swap(v, []byte{}, nil))
 		s.equal("(none)", s.feature(0, v))
 	}},
 	{"features/the latest is read, however many flushes lie behind it", func(s *suite) {
@@ -132,11 +133,11 @@ var featureCases = []testCase{
 			if n == 0 {
 				old = nil
 			}
-			s.equal(true, s.swap(0, v[0], old, []byte(number(n))))
+			s.equal(true, s.swap(v[0], old, []byte(number(n))))
 			if n > 0 {
 				s.must(s.FlushFeatures(s.ctx, 0))
 			}
-			s.swap(0, v[1], nil, []byte("once"))
+			s.swap(v[1], nil, []byte("once"))
 			s.equal(number(n), s.feature(0, v[0]))
 			s.equal("once", s.feature(0, v[1]))
 		}
@@ -201,10 +202,10 @@ var featureCases = []testCase{
 	}},
 	{"features/what a swap removed stays away", func(s *suite) {
 		v := s.inShard(0, 2)
-		s.swap(0, v[0], nil, []byte("a"))
-		s.swap(0, v[1], nil, []byte("b"))
+		s.swap(v[0], nil, []byte("a"))
+		s.swap(v[1], nil, []byte("b"))
 		s.reopen()
-		s.equal(true, s.swap(0, v[0], []byte("a"), nil))
+		s.equal(true, s.swap(v[0], []byte("a"), nil))
 		s.must(s.ScanFeatures(s.ctx, 0, func(seen event.Visitor, _ []byte) error {
 			s.equal(v[1], seen)
 			return nil

@@ -1,0 +1,132 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fails runs the binary, expects exit code 1, and returns what it wrote to the error output.
+func fails(t *testing.T, args ...string) string {
+	t.Helper()
+	path, err := attune()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	command := exec.CommandContext(t.Context(), path, args...)
+	command.Stderr = &stderr
+	if err := command.Run(); command.ProcessState.ExitCode() != 1 {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return stderr.String()
+}
+
+// TestCommands drives a server with nothing but the command line.
+func TestCommands(t *testing.T) {
+	s := serve(t, t.TempDir())
+	defer func() { _ = s.end(os.Interrupt) }()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ask := func(args ...string) string {
+		t.Helper()
+		out, err := run(t, append(args, "--addr", s.grpcAddr)...)
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	asks := func(wants []string, args ...string) {
+		t.Helper()
+		out := ask(args...)
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v printed\n%s\nwithout %q", args, out, want)
+			}
+		}
+	}
+
+	events := write("events.csv", "event_id,type,user_id,item_id,quantity,price.currency_code,price.minor_units,occurred_at\n"+
+		"e1,purchase,anna,lamp,2,EUR,1250,2026-01-01T10:00:00Z\n"+
+		"e2,purchase,ben,lamp,1,EUR,1250,2026-01-01T10:00:00Z\n"+
+		"e3,view_item,anna,bulb,,,,2026-01-02T10:00:00Z\n"+
+		"e4,purchase,anna,lamp,2,XXQ,1250,2026-01-01T10:00:00Z\n"+
+		"e5,view_item,anna,bulb,,,,yesterday\n")
+	asks([]string{"All 5 lines read add up", "lines[].price.currency_code", "malformed occurred_at"}, "import", "csv", events)
+	var report struct {
+		Lines     int64
+		Duplicate struct{ Events int64 }
+		Rejected  struct{ Events int64 }
+		Skipped   []struct{ Lines int64 }
+	}
+	if err := json.Unmarshal([]byte(ask("import", "csv", events, "--output", "json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Lines != 5 || report.Duplicate.Events != 3 || report.Rejected.Events != 1 || len(report.Skipped) != 1 {
+		t.Errorf("the second import: %+v", report)
+	}
+
+	items := write("items.jsonl", `{"item_id":"lamp","title":"Lamp","price":{"currency_code":"EUR","minor_units":"1250"},"categories":["Home > Lamps"]}`+"\n"+
+		`{"itemId":"bulb","title":"Bulb"}`+"\n")
+	asks([]string{"2 items stored"}, "items", "upsert", items)
+	asks([]string{"Bulb", "--page-token"}, "items", "list", "--page-size", "1")
+	asks([]string{"Home > Lamps", "in stock"}, "items", "get", "lamp")
+	asks([]string{`"item_id": "lamp"`}, "items", "get", "lamp", "--output", "json")
+	asks([]string{"items, list"}, "items", "similar", "lamp")
+	asks([]string{"items, list"}, "items", "bought-together", "lamp", "bulb")
+	asks([]string{"items, list"}, "items", "trending", "--window", "720h")
+	asks([]string{"25.00 EUR", "Bulb"}, "user", "get", "anna")
+	asks([]string{"2 x lamp", "view_item"}, "user", "events", "anna")
+	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
+	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
+	asks([]string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
+	asks([]string{"bulb deleted"}, "items", "delete", "bulb")
+
+	for _, tc := range []struct {
+		want string
+		args []string
+	}{
+		{`"nobody"`, []string{"user", "get", "nobody"}},
+		{"limit: ", []string{"recommend", "anna", "--limit=-1"}},
+		{"filter: ", []string{"recommend", "anna", "--filter", "item.colour"}},
+		{"page_token: ", []string{"items", "list", "--page-token", "nonsense"}},
+		{"first line must be", []string{"import", "online-retail", events}},
+	} {
+		if out := fails(t, append(tc.args, "--addr", s.grpcAddr)...); !strings.Contains(out, tc.want) {
+			t.Errorf("%v failed with\n%s\nwithout %q", tc.args, out, tc.want)
+		}
+	}
+	if out := fails(t, "user", "get", "anna", "--addr", "127.0.0.1:1"); !strings.Contains(out, "no answer from a server at 127.0.0.1:1") {
+		t.Errorf("without a server: %s", out)
+	}
+}
+
+// TestDemo shows the small shop to its end and leaves nothing behind.
+func TestDemo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	out, err := run(t, "demo", "--exit", "--visitors", "60", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text := string(out)
+	if strings.Count(text, "recommended, without") != 3 || !strings.Contains(text, " 0 rejected") {
+		t.Errorf("the demo printed\n%s", text)
+	}
+	for _, want := range []string{"Goes with", "curl 'http://127.0.0.1:", "grpcurl -plaintext 127.0.0.1:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the demo printed no %q", want)
+		}
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
