@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -47,16 +48,19 @@ func (b *ingestBench) Run(ctx context.Context, attune binary) error {
 		return err
 	}
 	emptyRate := empty.rate(during / 2)
+	visits := newVisits(b.Users)
 	fmt.Printf("%-52s %12s %9s\n", "durable ingest, client included", "events/s", "ratio")
 	for _, size := range []int{500, 100} {
-		rate, err := b.stream(ctx, client, size, during)
+		rate, err := b.stream(ctx, client, visits, size, during)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%-52s %12.0f %8.2fx of raw Pebble\n", fmt.Sprintf("streams of batches of %d, %d streams", size, b.Streams), rate, rate/raw)
 	}
 	single, err := measure(ctx, 16, during, func(ctx context.Context, random *rand.Rand) error {
-		_, err := client.Write(ctx, &attunev1.WriteRequest{Events: []*attunev1.Event{b.event(random)}})
+		e := new(attunev1.Event)
+		visits.fill(e, random)
+		_, err := client.Write(ctx, &attunev1.WriteRequest{Events: []*attunev1.Event{e}})
 		return err
 	})
 	if err != nil {
@@ -71,7 +75,7 @@ func (b *ingestBench) Run(ctx context.Context, attune binary) error {
 
 // stream sends batches over several streams, each with a few batches unanswered, and
 // returns the acknowledged events per second.
-func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceClient, size int, during time.Duration) (float64, error) {
+func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceClient, visits *visits, size int, during time.Duration) (float64, error) {
 	var mu sync.Mutex
 	acked := 0
 	running, ctx := errgroup.WithContext(ctx)
@@ -85,15 +89,18 @@ func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceCl
 			unanswered := make(chan struct{}, 8)
 			running.Go(func() error {
 				random := rand.New(rand.NewPCG(uint64(began.UnixNano()), uint64(n)))
+				request := &attunev1.StreamRequest{Events: make([]*attunev1.Event, size)}
+				for i := range request.Events {
+					request.Events[i] = new(attunev1.Event)
+				}
 				for time.Since(began) < during {
 					select {
 					case unanswered <- struct{}{}:
 					case <-ctx.Done():
 						return ctx.Err()
 					}
-					request := &attunev1.StreamRequest{Events: make([]*attunev1.Event, size)}
-					for i := range request.Events {
-						request.Events[i] = b.event(random)
+					for _, e := range request.Events {
+						visits.fill(e, random)
 					}
 					if err := stream.Send(request); err != nil {
 						return err
@@ -125,19 +132,34 @@ func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceCl
 	return float64(acked) / time.Since(began).Seconds(), err
 }
 
-// event makes a view or, one time in ten, a cart event of about 150 bytes.
-func (b *ingestBench) event(random *rand.Rand) *attunev1.Event {
-	kind := "view_item"
+// visits holds the names that events are made of, so that a client spends its time on
+// sending them.
+type visits struct {
+	users, sessions, items []string
+}
+
+func newVisits(users int) *visits {
+	return &visits{users: names("user-%07d", users), sessions: names("session-%08x", 1<<16), items: names("item-%05d", 50_000)}
+}
+
+func names(format string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(format, i)
+	}
+	return all
+}
+
+// fill makes e a new view or, one time in ten, a cart event of about 150 bytes.
+func (v *visits) fill(e *attunev1.Event, random *rand.Rand) {
+	e.EventId = strconv.FormatUint(random.Uint64(), 36) + strconv.FormatUint(random.Uint64(), 36)
+	e.Type = "view_item"
 	if random.IntN(10) == 0 {
-		kind = "add_to_cart"
+		e.Type = "add_to_cart"
 	}
-	return &attunev1.Event{
-		EventId:    fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()),
-		Type:       kind,
-		UserId:     fmt.Sprintf("user-%07d", random.IntN(b.Users)),
-		SessionId:  fmt.Sprintf("session-%08x", random.Uint32()),
-		ItemId:     fmt.Sprintf("item-%05d", random.IntN(50_000)),
-		OccurredAt: timestamppb.New(time.Now().Add(-time.Duration(random.Int64N(int64(30 * 24 * time.Hour))))),
-		Placement:  "product_page",
-	}
+	e.UserId = v.users[random.IntN(len(v.users))]
+	e.SessionId = v.sessions[random.IntN(len(v.sessions))]
+	e.ItemId = v.items[random.IntN(len(v.items))]
+	e.OccurredAt = timestamppb.New(time.Now().Add(-time.Duration(random.Int64N(int64(30 * 24 * time.Hour)))))
+	e.Placement = "product_page"
 }

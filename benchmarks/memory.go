@@ -61,14 +61,15 @@ func (b *memoryBench) fill(ctx context.Context, server *process) error {
 	events := attunev1.NewEventServiceClient(server.conn)
 	running, ctx := errgroup.WithContext(ctx)
 	const writers, size = 8, 1000
-	source := ingestBench{Users: b.Users}
+	visits := newVisits(b.Users)
 	for w := range writers {
 		running.Go(func() error {
 			random := rand.New(rand.NewPCG(11, uint64(w)))
 			for left := b.Users * b.Each / writers; left > 0; left -= size {
 				batch := make([]*attunev1.Event, min(size, left))
 				for i := range batch {
-					batch[i] = source.event(random)
+					batch[i] = new(attunev1.Event)
+					visits.fill(batch[i], random)
 				}
 				if _, err := events.Write(ctx, &attunev1.WriteRequest{Events: batch}); err != nil {
 					return err

@@ -117,6 +117,9 @@ type Change struct {
 // Features keeps one opaque value a visitor, compared and set as a whole. Values are
 // immutable: what Get returns and what Swap is given may be shared and must not be changed.
 type Features interface {
+	// LosesFeatures tells whether stored values may vanish, as from a cache. Where they may
+	// not, a visitor without a value has no projected event.
+	LosesFeatures() bool
 	// GetFeatures returns the value of each visitor, nil where there is none.
 	GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error)
 	// SwapFeatures carries each change out on its own and tells which were: a change whose

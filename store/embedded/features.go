@@ -32,6 +32,9 @@ func (s *Store) onDisk(sh *shard, v event.Visitor) ([]byte, error) {
 	return value, err
 }
 
+// LosesFeatures implements store.Features.
+func (s *Store) LosesFeatures() bool { return false }
+
 // GetFeatures implements store.Features.
 func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error) {
 	sh := s.shards[shard]

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -23,6 +24,9 @@ const (
 	memTableBytes = 32 << 20
 	memTables     = 4
 )
+
+// separateBytes is the size from which a value is stored apart from its key.
+const separateBytes = 4 << 10
 
 func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.Options {
 	o := &pebble.Options{
@@ -42,9 +46,18 @@ func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = 16 << 10
 	}
-	// What is in level 0 is written again soon.
-	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-	o.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	// What is above the last level is written again soon.
+	for i := range len(o.Levels) - 1 {
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
+	o.Levels[len(o.Levels)-1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	// Rows of the log are large and never change: compactions leave them where they lie.
+	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled: true, MinimumSize: separateBytes, MaxBlobReferenceDepth: 8,
+			RewriteMinimumAge: time.Minute, TargetGarbageRatio: .3,
+		}
+	}
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = 8 << 20 << min(i, 4)
 	}

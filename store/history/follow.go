@@ -56,24 +56,33 @@ func (s *shard) readNew(ctx context.Context, cursor Cursor, fn func(int, store.S
 	if cursor[s.number] >= projected {
 		return nil
 	}
-	err := s.history.stores.ReadLog(ctx, s.number, cursor[s.number]+1, func(seq store.Seq, row []byte) error {
+	read := func(seq store.Seq, row []byte) error {
 		if seq > projected {
 			return errStop
 		}
-		entries, err := decodeRow(row)
+		events, _, err := decodeRow(row)
 		if err != nil {
 			return err
-		}
-		events := make([]event.Event, len(entries))
-		for i, e := range entries {
-			events[i] = *e.event
 		}
 		if err := fn(s.number, seq, events); err != nil {
 			return err
 		}
 		cursor[s.number] = seq
 		return ctx.Err()
-	})
+	}
+	next := cursor[s.number] + 1
+	if rows := s.tail.from(next); len(rows) > 0 {
+		for i, row := range rows {
+			if err := read(next+store.Seq(i), row); err != nil {
+				return ignoreStop(err)
+			}
+		}
+		return nil
+	}
+	return ignoreStop(s.history.stores.ReadLog(ctx, s.number, next, read))
+}
+
+func ignoreStop(err error) error {
 	if errors.Is(err, errStop) {
 		return nil
 	}

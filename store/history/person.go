@@ -94,7 +94,7 @@ func (h *History) state(ctx context.Context, v event.Visitor) (*feature.State, e
 		return nil, err
 	}
 	if values[0] == nil {
-		return h.rebuild(ctx, s.number, v, projected)
+		return h.missing(ctx, s.number, v, projected)
 	}
 	_, state, err := decodeValue(values[0])
 	return state, err

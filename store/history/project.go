@@ -1,22 +1,24 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 )
 
 // project brings one row's events into events, links and features, and moves projected
-// to it. Doing it again, here or in another process, changes nothing. views holds the
-// features of the row's visitors as they were when last read.
-func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry, views viewsByVisitor) error {
+// to it. Doing it again, here or in another process, changes nothing. The entries' views
+// are the features of their visitors as they were when last read.
+func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry) error {
 	records := make([]store.Record, len(entries))
 	var links []event.Link
 	for i, e := range entries {
-		records[i] = store.Record{Visitor: e.visitor, EventID: e.event.ID, Seq: seq, Data: e.data}
+		records[i] = store.Record{Visitor: e.view.visitor, EventID: e.event.ID, Seq: seq, Data: e.data}
 		if link, ok := e.event.Link(); ok {
 			links = append(links, link)
 		}
@@ -29,7 +31,7 @@ func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry, vie
 			return fmt.Errorf("links of row %d of shard %d: %w", seq, s.number, err)
 		}
 	}
-	if err := s.fold(ctx, seq, entries, views); err != nil {
+	if err := s.fold(ctx, seq, entries); err != nil {
 		return fmt.Errorf("features of row %d of shard %d: %w", seq, s.number, err)
 	}
 	s.projected.Store(uint64(seq))
@@ -39,54 +41,52 @@ func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry, vie
 
 // fold folds a row's events into the features of their visitors and swaps them in. Where
 // another process was faster, it reads what that one stored and tries again.
-func (s *shard) fold(ctx context.Context, seq store.Seq, entries []entry, views viewsByVisitor) error {
-	for {
-		changes := make([]store.Change, 0, len(views))
-		changed := make(map[event.Visitor]bool, len(views))
+func (s *shard) fold(ctx context.Context, seq store.Seq, entries []entry) error {
+	for len(entries) > 0 {
+		var views []*view
 		for _, e := range entries {
-			v := views[e.visitor]
-			if v.through < seq {
-				v.state.Fold(e.event)
-				changed[e.visitor] = true
+			v := e.view
+			if v.through >= seq {
+				continue
+			}
+			v.state.Fold(e.event)
+			if !v.changed {
+				v.changed = true
+				views = append(views, v)
 			}
 		}
-		for visitor := range changed {
-			v := views[visitor]
-			changes = append(changes, store.Change{Visitor: visitor, Old: v.value, New: encodeValue(seq, v.state)})
-		}
-		if len(changes) == 0 {
-			return nil
-		}
-		swapped, err := s.history.stores.SwapFeatures(ctx, s.number, changes)
-		if err != nil {
+		lost, err := s.swap(ctx, seq, views)
+		if err != nil || len(lost) == 0 {
 			return err
 		}
-		var lost []event.Visitor
-		again := viewsByVisitor{}
-		for i, ok := range swapped {
-			if !ok {
-				lost = append(lost, changes[i].Visitor)
-				again[changes[i].Visitor] = new(view)
-			}
-		}
-		if len(lost) == 0 {
-			return nil
-		}
-		if err := s.fill(ctx, again, lost); err != nil {
+		if err := s.fill(ctx, lost); err != nil {
 			return err
 		}
-		views, entries = again, ofVisitors(entries, again)
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return !slices.Contains(lost, e.view) })
 	}
+	return nil
 }
 
-func ofVisitors(entries []entry, views viewsByVisitor) []entry {
-	var kept []entry
-	for _, e := range entries {
-		if views[e.visitor] != nil {
-			kept = append(kept, e)
+// swap stores changed features and returns the views whose stored value is another by now.
+func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []*view, err error) {
+	if len(views) == 0 {
+		return nil, nil
+	}
+	changes := make([]store.Change, len(views))
+	for i, v := range views {
+		s.scratch = appendValue(s.scratch[:0], seq, v.state)
+		changes[i] = store.Change{Visitor: v.visitor, Old: v.value, New: bytes.Clone(s.scratch)}
+	}
+	swapped, err := s.history.stores.SwapFeatures(ctx, s.number, changes)
+	if err != nil {
+		return nil, err
+	}
+	for i, ok := range swapped {
+		if !ok {
+			lost = append(lost, views[i])
 		}
 	}
-	return kept
+	return lost, nil
 }
 
 // errStop ends a read of the log early.
@@ -96,21 +96,18 @@ var errStop = errors.New("stop")
 // another process appended.
 func (s *shard) catchUp(ctx context.Context) error {
 	return s.history.stores.ReadLog(ctx, s.number, store.Seq(s.projected.Load())+1, func(seq store.Seq, row []byte) error {
-		entries, err := decodeRow(row)
+		events, data, err := decodeRow(row)
 		if err != nil {
 			return fmt.Errorf("row %d of shard %d: %w", seq, s.number, err)
 		}
-		views := viewsByVisitor{}
-		var visitors []event.Visitor
-		for _, e := range entries {
-			if views[e.visitor] == nil {
-				views[e.visitor] = new(view)
-				visitors = append(visitors, e.visitor)
-			}
+		var loading views
+		entries := make([]entry, len(events))
+		for i := range events {
+			entries[i] = entry{event: &events[i], data: data[i], view: loading.of(events[i].Visitor())}
 		}
-		if err := s.fill(ctx, views, visitors); err != nil {
+		if err := s.fill(ctx, loading.list); err != nil {
 			return err
 		}
-		return s.project(ctx, seq, entries, views)
+		return s.project(ctx, seq, entries)
 	})
 }

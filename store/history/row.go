@@ -12,11 +12,12 @@ import (
 // of events, and for each its length and its binary form. Numbers are unsigned varints.
 const rowVersion = 1
 
-// entry is one event of a row. data is its binary form, within the row.
+// entry is one event of a row on its way into the projections. data is its binary form,
+// within the row.
 type entry struct {
-	visitor event.Visitor
-	event   *event.Event
-	data    []byte
+	event *event.Event
+	data  []byte
+	view  *view
 }
 
 // nonces tells one writer's rows from another's: a random start, counted up.
@@ -54,37 +55,35 @@ func appendRow(dst []byte, nonce uint64, entries []entry) []byte {
 	return dst
 }
 
-// decodeRow returns the events of a row, whose data it keeps. It fails with
-// event.ErrNewerVersion or event.ErrCorrupt.
-func decodeRow(row []byte) ([]entry, error) {
+// decodeRow returns the events of a row and the binary form of each, within the row. It
+// fails with event.ErrNewerVersion or event.ErrCorrupt.
+func decodeRow(row []byte) (events []event.Event, data [][]byte, err error) {
 	if len(row) < 9 {
-		return nil, fmt.Errorf("log row of %d bytes: %w", len(row), event.ErrCorrupt)
+		return nil, nil, fmt.Errorf("log row of %d bytes: %w", len(row), event.ErrCorrupt)
 	}
 	if row[0] > rowVersion {
-		return nil, fmt.Errorf("log row version %d: %w", row[0], event.ErrNewerVersion)
+		return nil, nil, fmt.Errorf("log row version %d: %w", row[0], event.ErrNewerVersion)
 	}
 	rest := row[9:]
 	count, n := binary.Uvarint(rest)
 	if n <= 0 || count > uint64(len(rest)) {
-		return nil, fmt.Errorf("log row: number of events: %w", event.ErrCorrupt)
+		return nil, nil, fmt.Errorf("log row: number of events: %w", event.ErrCorrupt)
 	}
 	rest = rest[n:]
-	entries := make([]entry, 0, count)
-	for range count {
+	events, data = make([]event.Event, count), make([][]byte, count)
+	for i := range events {
 		size, n := binary.Uvarint(rest)
 		if n <= 0 || size > uint64(len(rest)-n) {
-			return nil, fmt.Errorf("log row: length of an event: %w", event.ErrCorrupt)
+			return nil, nil, fmt.Errorf("log row: length of an event: %w", event.ErrCorrupt)
 		}
-		data := rest[n : n+int(size) : n+int(size)]
+		data[i] = rest[n : n+int(size) : n+int(size)]
 		rest = rest[n+int(size):]
-		e, err := event.Decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("log row: %w", err)
+		if events[i], err = event.Decode(data[i]); err != nil {
+			return nil, nil, fmt.Errorf("log row: %w", err)
 		}
-		entries = append(entries, entry{visitor: e.Visitor(), event: &e, data: data})
 	}
 	if len(rest) != 0 {
-		return nil, fmt.Errorf("log row: %d bytes too many: %w", len(rest), event.ErrCorrupt)
+		return nil, nil, fmt.Errorf("log row: %d bytes too many: %w", len(rest), event.ErrCorrupt)
 	}
-	return entries, nil
+	return events, data, nil
 }

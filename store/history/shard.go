@@ -25,7 +25,8 @@ type submission struct {
 type submitted struct {
 	visitor event.Visitor
 	event   *event.Event
-	index   int // into outcomes
+	index   int   // into outcomes
+	view    *view // its visitor's
 }
 
 // shard is one stream of the log and its single worker. What arrives while a row is on
@@ -46,6 +47,10 @@ type shard struct {
 	// It and nonce are the worker's alone.
 	unsure bool
 	nonce  nonces
+	// scratch is the worker's room for a value in the making.
+	scratch []byte
+	// tail is for those who follow.
+	tail tail
 }
 
 func newShard(h *History, number int) *shard {
@@ -116,11 +121,10 @@ func (s *shard) commit(ctx context.Context, group []*submission) (err error) {
 			}
 			s.unsure = false
 		}
-		views, err := s.load(ctx, group)
-		if err != nil {
+		if err := s.load(ctx, group); err != nil {
 			return err
 		}
-		fresh, err := s.leaveOutDuplicates(ctx, group, views)
+		fresh, err := s.leaveOutDuplicates(ctx, group)
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
@@ -135,12 +139,16 @@ func (s *shard) commit(ctx context.Context, group []*submission) (err error) {
 		if err != nil {
 			return fmt.Errorf("append to shard %d: %w", s.number, err)
 		}
-		return s.project(ctx, seq, fresh, views)
+		if err := s.project(ctx, seq, fresh); err != nil {
+			return err
+		}
+		s.tail.add(seq, row)
+		return nil
 	}
 }
 
 // leaveOutDuplicates decides every outcome of the group and returns the events that are new.
-func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission, views viewsByVisitor) ([]entry, error) {
+func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission) ([]entry, error) {
 	type place struct {
 		sub *submission
 		at  int
@@ -149,24 +157,27 @@ func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission, vie
 	var places []place
 	var fresh []entry
 	accept := func(sub *submission, e submitted) {
-		view := views[e.visitor]
-		if view.full(e.event.Type) {
+		if e.view.full(e.event.Type) {
 			sub.outcomes[e.index] = Full
 			return
 		}
-		view.incoming++
+		e.view.incoming++
 		sub.outcomes[e.index] = Accepted
-		fresh = append(fresh, entry{visitor: e.visitor, event: e.event})
+		fresh = append(fresh, entry{event: e.event, view: e.view})
 	}
+	type key struct {
+		view *view
+		id   string
+	}
+	inGroup := map[key]struct{}{}
 	for _, sub := range group {
 		for at, e := range sub.events {
-			view := views[e.visitor]
-			if _, again := view.inGroup[e.event.ID]; again {
+			if _, again := inGroup[key{e.view, e.event.ID}]; again {
 				sub.outcomes[e.index] = Duplicate
 				continue
 			}
-			view.inGroup[e.event.ID] = struct{}{}
-			if view.absent(e.event.ID) {
+			inGroup[key{e.view, e.event.ID}] = struct{}{}
+			if e.view.absent(e.event.ID) {
 				accept(sub, e)
 				continue
 			}

@@ -101,13 +101,13 @@ func (s *shard) verifyOrphans(ctx context.Context, report *Report) error {
 // verifyLog looks up every event of the log, as far back as it reaches.
 func (s *shard) verifyLog(ctx context.Context, report *Report) error {
 	return s.history.stores.ReadLog(ctx, s.number, 1, func(seq store.Seq, row []byte) error {
-		entries, err := decodeRow(row)
+		events, _, err := decodeRow(row)
 		if err != nil {
 			return err
 		}
-		keys := make([]store.Record, len(entries))
-		for i, e := range entries {
-			keys[i] = store.Record{Visitor: e.visitor, EventID: e.event.ID}
+		keys := make([]store.Record, len(events))
+		for i := range events {
+			keys[i] = store.Record{Visitor: events[i].Visitor(), EventID: events[i].ID}
 		}
 		stored, err := s.history.stores.HasEvents(ctx, s.number, keys)
 		if err != nil {

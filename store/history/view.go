@@ -13,16 +13,36 @@ import (
 // view is a visitor's features as they are stored. The stored value is the number of the
 // last log row that is folded in, as an unsigned varint, and the State's binary form.
 type view struct {
+	visitor event.Visitor
 	value   []byte // as stored; nil where nothing is
 	through store.Seq
 	state   *feature.State
 
-	// inGroup holds the event ids of the group at hand, incoming counts its new events.
-	inGroup  map[string]struct{}
+	// incoming counts the new events of the group at hand.
 	incoming int64
+	// changed says that state is ahead of value.
+	changed bool
 }
 
-type viewsByVisitor map[event.Visitor]*view
+// views are those of several visitors. The zero value is none.
+type views struct {
+	byVisitor map[event.Visitor]*view
+	list      []*view
+}
+
+// of returns the view of a visitor, an empty one the first time.
+func (vs *views) of(visitor event.Visitor) *view {
+	v := vs.byVisitor[visitor]
+	if v == nil {
+		v = &view{visitor: visitor}
+		if vs.byVisitor == nil {
+			vs.byVisitor = map[event.Visitor]*view{}
+		}
+		vs.byVisitor[visitor] = v
+		vs.list = append(vs.list, v)
+	}
+	return v
+}
 
 // absent tells whether no event of that id is certainly in the features.
 func (v *view) absent(id string) bool { return v.state.Presence(id) == feature.Absent }
@@ -36,8 +56,8 @@ func (v *view) full(t event.Type) bool {
 	return v.state.Events()+v.incoming >= room
 }
 
-func encodeValue(through store.Seq, state *feature.State) []byte {
-	return state.Append(binary.AppendUvarint(nil, uint64(through)))
+func appendValue(dst []byte, through store.Seq, state *feature.State) []byte {
+	return state.Append(binary.AppendUvarint(dst, uint64(through)))
 }
 
 func decodeValue(value []byte) (store.Seq, *feature.State, error) {
@@ -49,42 +69,49 @@ func decodeValue(value []byte) (store.Seq, *feature.State, error) {
 	return store.Seq(through), state, err
 }
 
-// load returns the views of all visitors of a group.
-func (s *shard) load(ctx context.Context, group []*submission) (viewsByVisitor, error) {
-	views := viewsByVisitor{}
-	var visitors []event.Visitor
+// load gives each event of a group its visitor's view.
+func (s *shard) load(ctx context.Context, group []*submission) error {
+	var loading views
 	for _, sub := range group {
-		for _, e := range sub.events {
-			if _, known := views[e.visitor]; !known {
-				views[e.visitor] = &view{inGroup: make(map[string]struct{}, 1)}
-				visitors = append(visitors, e.visitor)
-			}
+		for i := range sub.events {
+			sub.events[i].view = loading.of(sub.events[i].visitor)
 		}
 	}
-	return views, s.fill(ctx, views, visitors)
+	return s.fill(ctx, loading.list)
 }
 
-// fill reads the features of visitors into their views. Features that are not there are
-// never taken for a new visitor's: they are made again from the events, if there are any.
-func (s *shard) fill(ctx context.Context, views viewsByVisitor, visitors []event.Visitor) error {
+// fill reads the features of the views' visitors.
+func (s *shard) fill(ctx context.Context, views []*view) error {
+	visitors := make([]event.Visitor, len(views))
+	for i, v := range views {
+		visitors[i] = v.visitor
+	}
 	values, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
 	if err != nil {
 		return err
 	}
-	for i, visitor := range visitors {
-		v := views[visitor]
-		v.value = values[i]
+	for i, v := range views {
+		v.value, v.changed = values[i], false
 		if v.value != nil {
 			v.through, v.state, err = decodeValue(v.value)
 		} else {
 			v.through = store.Seq(s.projected.Load())
-			v.state, err = s.history.rebuild(ctx, s.number, visitor, v.through)
+			v.state, err = s.history.missing(ctx, s.number, v.visitor, v.through)
 		}
 		if err != nil {
 			return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
 		}
 	}
 	return nil
+}
+
+// missing returns the features of a visitor that has none stored: a new one's, or, where
+// the store may have lost them, made again from the events.
+func (h *History) missing(ctx context.Context, shard int, v event.Visitor, through store.Seq) (*feature.State, error) {
+	if !h.stores.LosesFeatures() {
+		return new(feature.State), nil
+	}
+	return h.rebuild(ctx, shard, v, through)
 }
 
 // rebuild folds all of a visitor's events up to a row of the log.
