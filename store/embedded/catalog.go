@@ -26,7 +26,7 @@ func (s *Store) PutItems(ctx context.Context, items []event.Item) error {
 
 // Item implements store.Catalog.
 func (s *Store) Item(ctx context.Context, id string) (event.Item, error) {
-	value, err := s.get(idKey('i', id))
+	value, err := s.db.get(idKey('i', id))
 	if err != nil {
 		return event.Item{}, fmt.Errorf("item %q: %w", id, err)
 	}
@@ -55,7 +55,7 @@ func (s *Store) Items(ctx context.Context, after string, limit int) ([]event.Ite
 func (s *Store) DeleteItem(ctx context.Context, id string) error {
 	s.catalog.Lock()
 	defer s.catalog.Unlock()
-	if _, err := s.get(idKey('i', id)); err != nil {
+	if _, err := s.db.get(idKey('i', id)); err != nil {
 		return fmt.Errorf("item %q: %w", id, err)
 	}
 	return s.put(ctx, pebble.Sync, func(batch *pebble.Batch) error { return batch.Delete(idKey('i', id), nil) })
@@ -66,7 +66,7 @@ func (s *Store) page(ctx context.Context, kind byte, afterID string, limit int, 
 	if limit <= 0 {
 		return ctx.Err()
 	}
-	err := s.scan(append(idKey(kind, afterID), 0), after([]byte{kind}), func(key, value []byte) error {
+	err := s.db.scan(append(idKey(kind, afterID), 0), after([]byte{kind}), func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func (s *Store) SaveCheckpoint(ctx context.Context, name string, data []byte) er
 
 // Checkpoint implements store.Checkpoints.
 func (s *Store) Checkpoint(ctx context.Context, name string) ([]byte, error) {
-	data, err := s.get(idKey('c', name))
+	data, err := s.db.get(idKey('c', name))
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %q: %w", name, err)
 	}

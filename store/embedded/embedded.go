@@ -1,9 +1,10 @@
 // Package embedded keeps everything in one folder, on Pebble, within the process: the
 // default store, with no server beside it. One process holds the folder at a time.
 //
-// Only what package store wants durable is synced. The rest is written behind the log
-// into the same write-ahead log, whose order is kept: what was written before something
-// that survives a crash survives it too.
+// Only what package store wants durable is synced. Events and links are written behind the
+// log into the same write-ahead log, whose order is kept: what was written before something
+// that survives a crash survives it too. Features have a database of their own without a
+// write-ahead log, which is written out before a mark moves.
 //
 // A full disk is met in two steps. While less than a reserve is free, new rows, items,
 // letters and models are refused with event.ErrExhausted. Where a write meets the full
@@ -13,6 +14,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +22,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -56,12 +59,15 @@ type Options struct {
 
 // Store is a folder that is open. It implements store.Stores.
 type Store struct {
-	db     *pebble.DB
-	fs     vfs.FS // without the waiting for room
+	db     database
+	folded database // the features
+	fs     vfs.FS   // without the waiting for room
 	dir    string
 	space  *space
 	fatal  func(message string)
 	shards []*shard
+	// flushes counts the flushes of features into Pebble, synced those that are durable.
+	flushes, synced atomic.Int64
 	// commits counts those under way, which may outlast the call that began them.
 	commits sync.WaitGroup
 	// catalog lets one deletion of items through at a time.
@@ -101,9 +107,13 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	s.db = db
+	folded, err := pebble.Open(s.fs.PathJoin(dir, featuresFolder), s.featureOptions(cache, options.Logger))
+	if err != nil {
+		return nil, errors.Join(openError(dir, err), db.Close())
+	}
+	s.db, s.folded = database{db}, database{folded}
 	if err := errors.Join(s.load(options), s.openModels()); err != nil {
-		return nil, errors.Join(fmt.Errorf("data folder %s: %w", dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("data folder %s: %w", dir, err), db.Close(), folded.Close())
 	}
 	s.space.setOpen()
 	return s, nil
@@ -140,12 +150,14 @@ func (o Options) withDefaults() Options {
 // load reads or writes the folder's format, and what is counted in memory.
 func (s *Store) load(options Options) error {
 	shards := options.Shards
-	format, err := s.get(formatKey)
+	format, err := s.db.get(formatKey)
 	switch {
 	case errors.Is(err, event.ErrNotFound):
 		err = s.create(shards)
 	case err == nil:
-		shards, err = decodeFormat(format)
+		if shards, err = decodeFormat(format); err == nil {
+			err = s.checkFeatures(format)
+		}
 	}
 	if err != nil {
 		return err
@@ -165,10 +177,21 @@ func (s *Store) load(options Options) error {
 
 // create writes the format of a new folder.
 func (s *Store) create(shards int) error {
-	if err := s.scan(nil, nil, func([]byte, []byte) error { return errFound }); err != nil {
+	if err := s.db.scan(nil, nil, func([]byte, []byte) error { return errFound }); err != nil {
 		return fmt.Errorf("keys, but no format record: %w: %w", event.ErrCorrupt, err)
 	}
-	return translate(s.db.Set(formatKey, encodeFormat(shards), pebble.Sync))
+	format := encodeFormat(shards)
+	return translate(errors.Join(
+		s.folded.Set(formatKey, format, pebble.NoSync), s.folded.Flush(), s.db.Set(formatKey, format, pebble.Sync)))
+}
+
+// checkFeatures sees that the features are those of this folder, for marks stand for them.
+func (s *Store) checkFeatures(format []byte) error {
+	theirs, err := s.folded.get(formatKey)
+	if errors.Is(err, event.ErrNotFound) || err == nil && !bytes.Equal(theirs, format) {
+		return fmt.Errorf("the features are gone, or another folder's: %w", event.ErrCorrupt)
+	}
+	return err
 }
 
 // closePatience is how long Close waits for room on a full disk.
@@ -202,40 +225,8 @@ func (s *Store) close() error {
 		errs = append(errs, s.flush(context.Background(), sh))
 	}
 	s.commits.Wait()
-	return errors.Join(append(errs, translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
-}
-
-// get returns a copy of the value of a key, or event.ErrNotFound.
-func (s *Store) get(key []byte) ([]byte, error) {
-	value, closer, err := s.db.Get(key)
-	if err != nil {
-		return nil, translate(err)
-	}
-	copied := append([]byte{}, value...)
-	return copied, translate(closer.Close())
-}
-
-// scan calls fn for the keys of a range in order, until fn fails.
-func (s *Store) scan(lower, upper []byte, fn func(key, value []byte) error) (err error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return translate(err)
-	}
-	defer func() {
-		if closed := it.Close(); err == nil {
-			err = translate(closed)
-		}
-	}()
-	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return translate(err)
-		}
-		if err := fn(it.Key(), value); err != nil {
-			return err
-		}
-	}
-	return translate(it.Error())
+	return errors.Join(append(errs, translate(s.folded.Flush()), translate(s.folded.Close()),
+		translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
 }
 
 // errFound ends a scan that has what it looked for.

@@ -68,7 +68,7 @@ func (s *Store) eachEvent(ctx context.Context, lower, upper []byte, fn func(stor
 	}
 	var last []byte // key of the event before, without its number
 	var visitor event.Visitor
-	return s.scan(lower, upper, func(key, value []byte) error {
+	return s.db.scan(lower, upper, func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,12 +19,28 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// ledger is what a store acknowledged, in a life that may end at any write.
-type ledger struct {
-	s                   *Store
+// acked is what a store acknowledged.
+type acked struct {
 	rows, letters       int
-	mark                store.Seq
 	item, model, active string
+}
+
+// ledger keeps that in a life that may end at any write.
+type ledger struct {
+	s  *Store
+	mu sync.Mutex
+	acked
+}
+
+func (l *ledger) note(what func(*acked)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	what(&l.acked)
+}
+
+func (l *ledger) read() (a acked) {
+	l.note(func(now *acked) { a = *now })
+	return a
 }
 
 // live uses a store until something fails. Row n carries number n, and so do the event
@@ -42,7 +59,7 @@ func (l *ledger) live() error {
 		if err := l.s.Append(ctx, shard, store.Seq(n), value(n)); err != nil {
 			return err
 		}
-		l.rows = n
+		l.note(func(a *acked) { a.rows = n })
 		if err := l.s.PutEvents(ctx, shard, []store.Record{{Visitor: v, EventID: fmt.Sprint(n), Seq: store.Seq(n), Data: value(n)}}); err != nil {
 			return err
 		}
@@ -55,24 +72,23 @@ func (l *ledger) live() error {
 		if err := errors.Join(l.s.FlushFeatures(ctx, shard), l.s.SetMark(ctx, shard, store.Seq(n))); err != nil {
 			return err
 		}
-		l.mark = store.Seq(n)
 		id := fmt.Sprint(n)
 		if err := l.s.PutItems(ctx, []event.Item{{ID: id}}); err != nil {
 			return err
 		}
-		l.item = id
+		l.note(func(a *acked) { a.item = id })
 		if err := l.s.PutRejected(ctx, []store.DeadLetter{{Data: value(n)}}); err != nil {
 			return err
 		}
-		l.letters++
+		l.note(func(a *acked) { a.letters++ })
 		if err := l.s.SaveModel(ctx, store.Model{Version: id}, strings.NewReader("payload "+id)); err != nil {
 			return err
 		}
-		l.model = id
+		l.note(func(a *acked) { a.model = id })
 		if err := l.s.SetActiveModel(ctx, id); err != nil {
 			return err
 		}
-		l.active = id
+		l.note(func(a *acked) { a.active = id })
 		// What Pebble does in the background at its own time.
 		if err := l.s.db.Flush(); err != nil {
 			return err
@@ -84,8 +100,8 @@ func (l *ledger) live() error {
 	return l.s.Close()
 }
 
-// check holds what is found after the end of a life to its ledger.
-func (l *ledger) check(t *testing.T, s *Store) {
+// check holds what is found after the end of a life to what was acknowledged.
+func (l acked) check(t *testing.T, s *Store) {
 	t.Helper()
 	ctx := context.Background()
 	v := event.User("ann")
@@ -159,14 +175,16 @@ func TestEveryWriteFailsOnce(t *testing.T) {
 	for n := int64(0); ; n++ {
 		mem := vfs.NewCrashableMem()
 		var count atomic.Int64
+		var dead atomic.Bool
 		count.Store(-1 << 40)
 		ended := make(chan struct{}, 100)
 		end := func(string) {
+			dead.Store(true)
 			ended <- struct{}{}
 			select {} // the process would be gone
 		}
 		broken := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose || count.Add(1) != n+1 {
+			if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose || count.Add(1) != n+1 && !dead.Load() {
 				return nil
 			}
 			return fmt.Errorf("write %d, %s: %w", n, op.Path, syscall.EIO)
@@ -187,11 +205,12 @@ func TestEveryWriteFailsOnce(t *testing.T) {
 			err = errors.New("the process ended")
 		}
 		whole := count.Load() <= n
+		before := l.read()
 		after, openErr := Open("data", small(mem.CrashClone(vfs.CrashCloneCfg{})))
 		if openErr != nil {
 			t.Fatalf("after write %d, %v: %v", n, err, openErr)
 		}
-		l.check(t, after)
+		before.check(t, after)
 		if err := after.Close(); err != nil {
 			t.Error(err)
 		}

@@ -25,7 +25,7 @@ func (sh *shard) inMemory(v event.Visitor) ([]byte, bool) {
 
 // onDisk returns a visitor's value in Pebble, nil where there is none.
 func (s *Store) onDisk(sh *shard, v event.Visitor) ([]byte, error) {
-	value, err := s.get(featureKey(sh.number, v))
+	value, err := s.folded.get(featureKey(sh.number, v))
 	if errors.Is(err, event.ErrNotFound) {
 		return nil, nil
 	}
@@ -121,7 +121,7 @@ func (s *Store) FlushFeatures(ctx context.Context, shard int) error {
 	return s.flush(ctx, s.shards[shard])
 }
 
-// flush writes the dirty features into Pebble, while others go on reading and changing.
+// flush hands the dirty features to Pebble, while others go on reading and changing.
 func (s *Store) flush(ctx context.Context, sh *shard) error {
 	if err := s.enter(ctx, sh.flushing); err != nil {
 		return err
@@ -131,12 +131,39 @@ func (s *Store) flush(ctx context.Context, sh *shard) error {
 		sh.flushing.leave()
 		return nil
 	}
-	batch := s.db.NewBatchWithSize(size)
+	batch := s.folded.NewBatchWithSize(size)
 	if err := sh.fill(batch); err != nil {
 		sh.endFlush(err)
 		return errors.Join(translate(err), translate(batch.Close()))
 	}
-	return s.commit(batch, pebble.NoSync, sh.endFlush)
+	return s.commit(batch, pebble.NoSync, func(err error) {
+		s.flushes.Add(1)
+		sh.endFlush(err)
+	})
+}
+
+// syncFeatures makes durable what flushes handed to Pebble, if there is any since the last time.
+func (s *Store) syncFeatures(ctx context.Context) error {
+	flushes := s.flushes.Load()
+	if s.synced.Load() >= flushes {
+		return ctx.Err()
+	}
+	full := s.space.full()
+	written, err := s.folded.AsyncFlush()
+	if err != nil {
+		return translate(err)
+	}
+	if written != nil { // nil where there is nothing to write
+		select {
+		case <-written:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-full:
+			return s.space.exhausted
+		}
+	}
+	s.synced.Store(flushes)
+	return nil
 }
 
 // beginFlush makes the dirty values those on their way and returns the size of a batch
@@ -193,7 +220,7 @@ func (s *Store) ScanFeatures(ctx context.Context, shard int, fn func(event.Visit
 		return err
 	}
 	prefix := shardKey('f', shard)
-	return s.scan(prefix, after(prefix), func(key, value []byte) error {
+	return s.folded.scan(prefix, after(prefix), func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

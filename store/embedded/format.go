@@ -11,7 +11,7 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// The folder holds the database in db/ and model payloads in models/, each named by its
+// The folder holds the database in db/, that of the features in features/, and model payloads in models/, each named by its
 // model's record.
 //
 // The first byte of a key says what it is. Numbers are big-endian, so that keys sort by
@@ -21,7 +21,6 @@ import (
 //	l shard(2) seq(8)                      log row
 //	m shard(2)                             mark (8)
 //	e shard(2) visitor \0 event \0 seq(8)  event
-//	f shard(2) visitor                     features
 //	o anonymous \0 time(8) event \0 user   link, the least first
 //	u user \0 anonymous                    link seen from the user
 //	i item                                 item
@@ -31,12 +30,18 @@ import (
 //	a                                      version of the active model
 //	c name                                 checkpoint
 //
+// and in features/
+//
+//	F                                      as above
+//	f shard(2) visitor                     features
+//
 // Keys are ordered by their bytes. Bloom filters are of an event's key without its
 // number, and of other keys as a whole.
 const formatVersion = 1
 
 const (
 	databaseFolder = "db"
+	featuresFolder = "features"
 	modelsFolder   = "models"
 )
 

@@ -28,7 +28,7 @@ func (s *Store) PutLinks(ctx context.Context, links []event.Link) error {
 func (s *Store) Owner(ctx context.Context, anonymousID string) (event.Link, error) {
 	prefix := append(idKey('o', anonymousID), 0)
 	var least event.Link
-	err := s.scan(prefix, after(prefix), func(key, _ []byte) (err error) {
+	err := s.db.scan(prefix, after(prefix), func(key, _ []byte) (err error) {
 		if least, err = decodeLink(key); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *Store) Owner(ctx context.Context, anonymousID string) (event.Link, erro
 func (s *Store) LinkedTo(ctx context.Context, userID string) ([]string, error) {
 	prefix := userLinkKey(userID, "")
 	var ids []string
-	err := s.scan(prefix, after(prefix), func(key, _ []byte) error {
+	err := s.db.scan(prefix, after(prefix), func(key, _ []byte) error {
 		ids = append(ids, string(key[len(prefix):]))
 		return ctx.Err()
 	})

@@ -85,7 +85,7 @@ func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(
 	if next > head {
 		return ctx.Err()
 	}
-	err := s.scan(rowKey(shard, next), after(rowKey(shard, head)), func(key, row []byte) error {
+	err := s.db.scan(rowKey(shard, next), after(rowKey(shard, head)), func(key, row []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ var errHole = errors.New("hole in the log")
 
 // Mark implements store.Log.
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
-	value, err := s.get(shardKey('m', shard))
+	value, err := s.db.get(shardKey('m', shard))
 	if errors.Is(err, event.ErrNotFound) {
 		return 0, ctx.Err()
 	}
@@ -129,6 +129,10 @@ func (s *Store) SetMark(ctx context.Context, shard int, mark store.Seq) error {
 	}
 	old, err := s.Mark(ctx, shard)
 	if err != nil || mark <= old {
+		sh.marking.leave()
+		return err
+	}
+	if err := s.syncFeatures(ctx); err != nil {
 		sh.marking.leave()
 		return err
 	}
@@ -154,23 +158,10 @@ func (s *Store) TrimLog(ctx context.Context, shard int, before store.Seq) error 
 // lastRow returns the number of a shard's newest row.
 func (s *Store) lastRow(shard int) (store.Seq, error) {
 	prefix := shardKey('l', shard)
-	key, err := s.last(prefix)
+	key, err := s.db.last(prefix)
 	if err != nil || key == nil {
 		return 0, err
 	}
 	seq, err := decodeNumber(key[len(prefix):])
 	return store.Seq(seq), err
-}
-
-// last returns the last key that begins with prefix, nil where there is none.
-func (s *Store) last(prefix []byte) ([]byte, error) {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return nil, translate(err)
-	}
-	var key []byte
-	if it.Last() {
-		key = append(key, it.Key()...)
-	}
-	return key, translate(it.Close())
 }

@@ -179,7 +179,7 @@ func (s *Store) OpenModel(ctx context.Context, version string) (io.ReadCloser, e
 
 // modelEntry returns a version's record, or event.ErrNotFound.
 func (s *Store) modelEntry(version string) (modelEntry, error) {
-	value, err := s.get(idKey('v', version))
+	value, err := s.db.get(idKey('v', version))
 	if err != nil {
 		return modelEntry{}, fmt.Errorf("model %q: %w", version, err)
 	}
@@ -198,7 +198,7 @@ func decodeModelEntry(value []byte) (entry modelEntry, err error) {
 
 // modelEntries returns the records of all versions, oldest first.
 func (s *Store) modelEntries() (entries []modelEntry, err error) {
-	err = s.scan([]byte{'v'}, after([]byte{'v'}), func(_, value []byte) error {
+	err = s.db.scan([]byte{'v'}, after([]byte{'v'}), func(_, value []byte) error {
 		entry, err := decodeModelEntry(value)
 		entries = append(entries, entry)
 		return err
@@ -221,7 +221,7 @@ func (s *Store) Models(ctx context.Context) ([]store.Model, error) {
 
 // ActiveModel implements store.Models.
 func (s *Store) ActiveModel(ctx context.Context) (string, error) {
-	version, err := s.get(activeKey)
+	version, err := s.db.get(activeKey)
 	if err != nil {
 		return "", fmt.Errorf("active model: %w", err)
 	}
@@ -246,7 +246,7 @@ func (s *Store) DeleteModel(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	if active, err := s.get(activeKey); err == nil && string(active) == version {
+	if active, err := s.db.get(activeKey); err == nil && string(active) == version {
 		return fmt.Errorf("model %q is in service: %w", version, event.ErrBusy)
 	} else if err != nil && !errors.Is(err, event.ErrNotFound) {
 		return err

@@ -64,6 +64,19 @@ func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.
 	return o
 }
 
+// featureOptions are those of the database of features: values are read one at a time and
+// at random, so blocks are small and as they are.
+func (s *Store) featureOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.Options {
+	o := s.pebbleOptions(cache, logger)
+	o.DisableWAL = true
+	o.MemTableStopWritesThreshold = 2
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 4 << 10
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
+	return o
+}
+
 // walFailed ends the process. While the store is not open yet, an error does.
 func (s *Store) walFailed(err error) {
 	if s.space.isOpen() {

@@ -51,7 +51,7 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 
 // RejectedLetter implements store.Rejected.
 func (s *Store) RejectedLetter(ctx context.Context, id string) (store.DeadLetter, error) {
-	value, err := s.get(idKey('r', id))
+	value, err := s.db.get(idKey('r', id))
 	if err != nil {
 		return store.DeadLetter{}, fmt.Errorf("dead letter %q: %w", id, err)
 	}
@@ -83,7 +83,7 @@ func decodeLetter(value []byte) (letter store.DeadLetter, err error) {
 
 // lastLetter returns the number of the newest dead letter that there ever was.
 func (s *Store) lastLetter() (uint64, error) {
-	value, err := s.get(lettersKey)
+	value, err := s.db.get(lettersKey)
 	if errors.Is(err, event.ErrNotFound) {
 		return 0, nil
 	}

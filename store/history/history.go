@@ -38,10 +38,10 @@ type Options struct {
 	// Logger receives what an operator should know.
 	Logger *slog.Logger
 	// FlushEvery is the longest time between two flushes of features, each of which moves
-	// the marks. Default 5 s.
+	// the marks. Default 10 s.
 	FlushEvery time.Duration
 	// FlushEvents is the number of events after which features are flushed sooner: about
-	// what Open has to fold again after a crash. Default 200,000.
+	// what Open has to fold again after a crash. Default 500,000.
 	FlushEvents int64
 }
 
@@ -73,10 +73,10 @@ type History struct {
 // stores stay the caller's to close, after the History.
 func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
 	if options.FlushEvery == 0 {
-		options.FlushEvery = 5 * time.Second
+		options.FlushEvery = 10 * time.Second
 	}
 	if options.FlushEvents == 0 {
-		options.FlushEvents = 200_000
+		options.FlushEvents = 500_000
 	}
 	h := &History{stores: stores, options: options}
 	healing, healCtx := errgroup.WithContext(ctx)
@@ -168,21 +168,27 @@ func (h *History) flushLoop(ctx context.Context) {
 	}
 }
 
-// flush makes the features of every shard durable and then moves its mark.
+// flush makes the features of every shard durable and then moves the marks.
 func (h *History) flush(ctx context.Context) error {
 	h.unflushed.Store(0)
-	for _, s := range h.shards {
-		projected := store.Seq(s.projected.Load())
-		if projected == s.marked {
+	projected := make([]store.Seq, len(h.shards))
+	for i, s := range h.shards {
+		projected[i] = store.Seq(s.projected.Load())
+		if projected[i] == s.marked {
 			continue
 		}
 		if err := h.stores.FlushFeatures(ctx, s.number); err != nil {
 			return err
 		}
-		if err := h.stores.SetMark(ctx, s.number, projected); err != nil {
+	}
+	for i, s := range h.shards {
+		if projected[i] == s.marked {
+			continue
+		}
+		if err := h.stores.SetMark(ctx, s.number, projected[i]); err != nil {
 			return err
 		}
-		s.marked = projected
+		s.marked = projected[i]
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package embedded
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// database is one of the store's two: that of everything durable, with a write-ahead log,
+// and that of features without one, which are made again from the log behind the marks.
+type database struct{ *pebble.DB }
+
+// get returns a copy of the value of a key, or event.ErrNotFound.
+func (d database) get(key []byte) ([]byte, error) {
+	value, closer, err := d.Get(key)
+	if err != nil {
+		return nil, translate(err)
+	}
+	copied := append([]byte{}, value...)
+	return copied, translate(closer.Close())
+}
+
+// scan calls fn for the keys of a range in order, until fn fails.
+func (d database) scan(lower, upper []byte, fn func(key, value []byte) error) (err error) {
+	it, err := d.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return translate(err)
+	}
+	defer func() {
+		if closed := it.Close(); err == nil {
+			err = translate(closed)
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return translate(err)
+		}
+		if err := fn(it.Key(), value); err != nil {
+			return err
+		}
+	}
+	return translate(it.Error())
+}
+
+// last returns the last key that begins with prefix, nil where there is none.
+func (d database) last(prefix []byte) ([]byte, error) {
+	it, err := d.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return nil, translate(err)
+	}
+	var key []byte
+	if it.Last() {
+		key = append(key, it.Key()...)
+	}
+	return key, translate(it.Close())
+}
