@@ -2,6 +2,7 @@ package cf
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas/gonum"
 )
@@ -13,39 +14,54 @@ func dot(x, y []float32) float32 { return kernels.Sdot(len(x), x, 1, y, 1) }
 
 func axpy(a float32, x, y []float32) { kernels.Saxpy(len(x), a, x, 1, y, 1) }
 
-// foldStripe is the number of rows of a system that are updated at once.
-const foldStripe = 16
-
-// fold is the memory of one fold-in.
-type fold struct {
-	// system is rank x rank: A, then in its upper triangle the Cholesky factor R, A = R^T R.
-	system []float32
-	// user is the right-hand side, then the solution.
-	user []float32
-}
-
 // factor returns the factors of item i.
 func (s *Snapshot) factor(i int32) []float32 {
 	y := s.factors
 	return y.Data[int(i)*y.Stride : int(i)*y.Stride+y.Cols]
 }
 
+// folding is the memory of one fold-in. After it, user holds the visitor's factors, and
+// items and values the signals that count and their damped weights.
+type folding struct {
+	gradient
+	items  []int32
+	values []float32
+	user   []float32
+}
+
 // foldIn solves for the factors of a visitor with the history (Hu, Koren, Volinsky 2008):
 //
 //	A u = sum_i c_i y_i,  A = a (Y^T Y + b n I) + sum_i (c_i y_i y_i^T + b I),  c_i = damped weight
 //
-// by Cholesky, into f.user. It returns false where no signal counts.
-func (s *Snapshot) foldIn(history []Signal, f *fold) bool {
+// as training does, by alsSteps steps of conjugate gradient, into f.user. It returns false
+// where no signal counts. O(history rank + rank^2).
+func (s *Snapshot) foldIn(history []Signal, f *folding) bool {
 	n := s.factors.Cols
-	if n == 0 {
+	f.items, f.values = f.items[:0], f.values[:0]
+	for _, signal := range history {
+		if c := s.value(signal); c != 0 {
+			f.items, f.values = append(f.items, signal.Item), append(f.values, c)
+		}
+	}
+	if n == 0 || len(f.items) == 0 {
 		return false
 	}
-	if cap(f.user) < n || cap(f.system) < n*n {
-		f.user, f.system = make([]float32, n), make([]float32, n*n)
+	if len(f.user) != n {
+		f.user = make([]float32, n)
 	}
-	f.user, f.system = f.user[:n], f.system[:n*n]
 	clear(f.user)
-	copy(f.system, s.gram)
+	f.solve(s.gram, s.penalty.entry, f.items, f.values, s.factors, f.user)
+	return finite(f.user)
+}
+
+// foldStripe is the number of rows of a system that are updated at once.
+const foldStripe = 16
+
+// system returns the Cholesky factor R of the A of foldIn, A = R^T R, in the upper triangle
+// of rank x rank. It returns false where no signal counts.
+func (s *Snapshot) system(history []Signal) ([]float32, bool) {
+	n := s.factors.Cols
+	a := slices.Clone(s.gram)
 	entries := 0
 	for _, signal := range history {
 		c := s.value(signal)
@@ -54,15 +70,14 @@ func (s *Snapshot) foldIn(history []Signal, f *fold) bool {
 		}
 		entries++
 		y := s.factor(signal.Item)
-		axpy(c, y, f.user)
 		for k := 0; k < n; k += foldStripe { // the upper triangle, and what lies in its steps
-			kernels.Sger(min(foldStripe, n-k), n-k, c, y[k:], 1, y[k:], 1, f.system[k*n+k:], n)
+			kernels.Sger(min(foldStripe, n-k), n-k, c, y[k:], 1, y[k:], 1, a[k*n+k:], n)
 		}
 	}
 	for k := range n {
-		f.system[k*n+k] += s.penalty.entry * float32(entries)
+		a[k*n+k] += s.penalty.entry * float32(entries)
 	}
-	return entries > 0 && factorize(f.system, n) && solve(f.system, n, f.user)
+	return a, entries > 0 && factorize(a, n)
 }
 
 // factorize replaces the upper triangle of a positive definite A, n x n by rows, with R
@@ -95,7 +110,11 @@ func solve(r []float32, n int, b []float32) bool {
 	for k := n - 1; k >= 0; k-- {
 		b[k] = (b[k] - dot(r[k*n+k+1:k*n+n], b[k+1:])) / r[k*n+k]
 	}
-	for _, x := range b {
+	return finite(b)
+}
+
+func finite(v []float32) bool {
+	for _, x := range v {
 		if x-x != 0 {
 			return false
 		}
@@ -105,12 +124,11 @@ func solve(r []float32, n int, b []float32) bool {
 
 // factorParts tells what each signal adds to an item's score: c_i y_i . A^-1 y_item.
 func (s *Snapshot) factorParts(history []Signal) func(item int32, into []float32) {
-	var f fold
-	folded := s.foldIn(history, &f)
+	r, solvable := s.system(history)
 	z, values := make([]float32, s.factors.Cols), s.signalValues(history)
 	return func(item int32, into []float32) {
 		clear(into)
-		if copy(z, s.factor(item)); !folded || !solve(f.system, len(z), z) {
+		if copy(z, s.factor(item)); !solvable || !solve(r, len(z), z) {
 			return
 		}
 		for i, c := range values {

@@ -9,20 +9,27 @@ import (
 // scores the neighbours of the history and the most popular items.
 const FullScanItems = 10_000
 
-// popularHead is how many of the most popular items are always among the candidates of
-// ALS in a large catalog, and all that Score answers where popularity is the algorithm.
+// popularHead is how many of the most popular items are all that Score answers where
+// popularity is the algorithm.
 const popularHead = 500
 
-// factorCandidates is how many neighbours of the history ALS scores in a large catalog.
-const factorCandidates = 2500
+// factorCandidates and factorPopular are how many neighbours of the history, and of the
+// most popular items, ALS scores in a large catalog. More of them lose accuracy as well
+// as time: that an item is no neighbour of anything in the history says something, too.
+const (
+	factorCandidates = 300
+	factorPopular    = 50
+)
 
 // Scratch is memory that Score uses again. The zero Scratch is ready; it serves one call
 // at a time and any Snapshot.
 type Scratch struct {
 	// sum is 0 between calls.
-	sum  []float32
-	out  []Candidate
-	fold fold
+	sum []float32
+	// touched are the places in sum that may not be 0.
+	touched []int32
+	out     []Candidate
+	fold    folding
 }
 
 // Score returns scores for the items that the history speaks for, in no order, those of
@@ -31,7 +38,7 @@ type Scratch struct {
 // changed by the caller.
 //
 // Linear models: sum over the history of log2(1 + weight) times the item's row,
-// O(history * row). ALS: fold-in of the visitor's factors, O(history rank^2 + rank^3), then
+// O(history * row). ALS: fold-in of the visitor's factors, O(history rank + rank^2), then
 // O(rank) an item. Popularity: the most popular items, whatever the history.
 func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	sc.out = sc.out[:0]
@@ -46,6 +53,21 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 		sc.out = append(sc.out, s.best[:min(len(s.best), popularHead)]...)
 		return sc.out
 	}
+}
+
+// ScoreItems is Score for when the given items matter only: where the history speaks for
+// them they are in the result, which may hold others, too.
+func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate {
+	if s.algorithm != ALS {
+		return s.Score(history, sc)
+	}
+	sc.out = sc.out[:0]
+	if s.foldIn(history, &sc.fold) {
+		for _, i := range items {
+			sc.out = append(sc.out, Candidate{Item: i, Score: dot(sc.fold.user, s.factor(i))})
+		}
+	}
+	return sc.out
 }
 
 // scatter adds the rows of the history up in sc.sum, and tells how many numbers it added.
@@ -88,17 +110,6 @@ func (s *Snapshot) gather(sc *Scratch, added int) []Candidate {
 	return sc.out
 }
 
-// gatherFrom is gather of the sums from limit on, which are few.
-func (s *Snapshot) gatherFrom(sc *Scratch, limit float32) {
-	n := len(s.itemIDs)
-	for i, x := range sc.sum[:n] {
-		if x >= limit {
-			sc.out = append(sc.out, Candidate{Item: int32(i), Score: x})
-		}
-	}
-	clear(sc.sum[:n])
-}
-
 // maxWeight bounds a signal, so that sums stay finite.
 const maxWeight = 1e6
 
@@ -116,42 +127,48 @@ func (s *Snapshot) scoreFactors(history []Signal, sc *Scratch) []Candidate {
 	if !s.foldIn(history, &sc.fold) {
 		return sc.out
 	}
-	user := sc.fold.user
 	if len(s.itemIDs) <= FullScanItems {
 		sc.out = slices.Grow(sc.out, len(s.itemIDs))
 		for i := range s.itemIDs {
-			sc.out = append(sc.out, Candidate{Item: int32(i), Score: dot(user, s.factor(int32(i)))})
+			sc.out = append(sc.out, Candidate{Item: int32(i)})
 		}
-		return sc.out
+	} else {
+		s.nominate(sc)
 	}
-	s.scatter(&s.similar, history, sc)
-	limit := sc.limit(len(s.itemIDs), factorCandidates)
-	for _, c := range s.best[:popularHead] {
-		sc.sum[c.Item] = math.MaxFloat32
-	}
-	s.gatherFrom(sc, limit)
 	for i := range sc.out {
-		sc.out[i].Score = dot(user, s.factor(sc.out[i].Item))
+		sc.out[i].Score = dot(sc.fold.user, s.factor(sc.out[i].Item))
 	}
 	return sc.out
 }
 
-// limit tells from where on about the n largest of the first items sums are, none of
-// which may be negative. It looks at the exponent and four bits of the mantissa: what it lets
-// through is at most n, less those within the last sixteenth of a doubling, or at least
-// all of the largest sixteenth.
-func (sc *Scratch) limit(items, n int) float32 {
-	const shift = 23 - 4
-	var counts [1 << (31 - shift)]int32
-	for _, x := range sc.sum[:items] {
-		counts[math.Float32bits(x)>>shift]++
+// nominate puts the items that are nearest to the history that was folded in, and the most
+// popular ones, into sc.out.
+func (s *Snapshot) nominate(sc *Scratch) {
+	if len(sc.sum) < len(s.itemIDs) {
+		sc.sum = make([]float32, len(s.itemIDs))
 	}
-	least, kept := len(counts)-1, 0
-	for ; least > 0; least-- {
-		if kept > 0 && kept+int(counts[least]) > n {
-			break
+	sum, touched := sc.sum, sc.touched[:0]
+	for k, item := range sc.fold.items {
+		x := sc.fold.values[k]
+		columns, values := s.similar.row(item)
+		values = values[:len(columns)]
+		for i, c := range columns {
+			if sum[c] == 0 {
+				touched = append(touched, c)
+			}
+			sum[c] += x * values[i]
 		}
-		kept += int(counts[least])
 	}
-	return math.Float32frombits(uint32(least+1) << shift)
+	for _, c := range s.best[:factorPopular] {
+		if sum[c.Item] == 0 {
+			touched = append(touched, c.Item)
+		}
+		sum[c.Item] = math.MaxFloat32
+	}
+	for _, c := range touched {
+		sc.out = append(sc.out, Candidate{Item: c, Score: sum[c]})
+		sum[c] = 0
+	}
+	sc.touched = touched
+	sc.out = keepBest(sc.out, factorCandidates+factorPopular)
 }

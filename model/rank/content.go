@@ -17,11 +17,13 @@ const (
 	bridgeShare = 5
 	// bridgeEvery is the distance of their places; the first is the fifth of a list.
 	bridgeEvery = 6
-	// bridgeCandidates bounds the newcomers that are looked at, traitCandidates those
-	// that one trait brings up, profileTraits the traits that are followed.
+	// bridgeCandidates bounds the newcomers of a list, bridgeTraits the traits that are
+	// followed to find them, and profileTraits those for other items; traitCandidates bounds
+	// the items that one trait brings up.
 	bridgeCandidates = 64
-	traitCandidates  = 64
+	bridgeTraits     = 8
 	profileTraits    = 24
+	traitCandidates  = 64
 	// profileInterests bounds the interests, the strongest ones, that make a profile.
 	profileInterests = 64
 	// titleWords bounds the words of a title that count as traits.
@@ -34,9 +36,13 @@ type Content struct {
 	// ids are the items, the newest on offer first; places are the reverse.
 	ids    []string
 	places map[string]int32
-	// numbers are those of traits; traits are those of each item.
+	// hashes are those of the ids.
+	hashes []uint64
+	// numbers are those of traits; traits are those of each item, roots the root of the sum
+	// of their values.
 	numbers map[string]int32
 	traits  [][]int32
+	roots   []float64
 	// values say how much each trait tells: log(1 + N/n) / log(1 + N) for one that n of N
 	// items have.
 	values []float64
@@ -74,6 +80,10 @@ func NewContent(catalog Catalog, model Model) *Content {
 	for t, list := range c.all {
 		c.values[t] = math.Log1p(total/float64(len(list))) / math.Log1p(total)
 	}
+	c.roots = make([]float64, len(c.ids))
+	for i, traits := range c.traits {
+		c.roots[i] = math.Sqrt(c.worth(traits))
+	}
 	c.covers = len(items) > 0 && (model == nil || 2*modelled >= model.Items())
 	return c
 }
@@ -96,7 +106,17 @@ func (c *Content) add(item *event.Item, known bool) {
 			c.newcomers = true
 		}
 	}
-	c.ids, c.places[item.ID], c.traits = append(c.ids, item.ID), at, append(c.traits, traits)
+	c.ids, c.hashes = append(c.ids, item.ID), append(c.hashes, xxhash.Sum64String(item.ID))
+	c.places[item.ID], c.traits = at, append(c.traits, traits)
+}
+
+// worth is the sum of the traits' values.
+func (c *Content) worth(traits []int32) float64 {
+	sum := 0.0
+	for _, t := range traits {
+		sum += c.values[t]
+	}
+	return sum
 }
 
 // complete tells whether the catalog can be taken for all that the shop offers, so that an
@@ -157,16 +177,24 @@ func (c *Content) traitsNow(catalog Catalog, itemID string) []int32 {
 	return traits
 }
 
-// profile is how much a visitor cares for each trait, at most 1.
+// profile is how much a visitor cares for each trait.
 type profile struct {
-	share map[int32]float64
-	// norm is the root of the sum of share x value.
-	norm float64
+	// share is by trait, at most 1; traits are those in which it is not 0.
+	share  []float64
+	traits []int32
+	// root is that of the sum of share x value.
+	root float64
 }
 
-// profileOf adds up the traits of what the visitor showed interest in, as shares.
-func (c *Content) profileOf(catalog Catalog, interests []interest) profile {
-	p := profile{share: map[int32]float64{}}
+// profileOf makes p the traits of what the visitor showed interest in, as shares.
+func (c *Content) profileOf(p *profile, catalog Catalog, interests []interest) {
+	for _, t := range p.traits {
+		p.share[t] = 0
+	}
+	p.traits = p.traits[:0]
+	if len(p.share) < len(c.values) {
+		p.share = make([]float64, len(c.values))
+	}
 	sum := 0.0
 	for _, i := range interests[:min(len(interests), profileInterests)] {
 		traits := c.traitsNow(catalog, i.itemID)
@@ -175,92 +203,121 @@ func (c *Content) profileOf(catalog Catalog, interests []interest) profile {
 		}
 		sum += i.weight
 		for _, t := range traits {
+			if p.share[t] == 0 {
+				p.traits = append(p.traits, t)
+			}
 			p.share[t] += i.weight
 		}
 	}
-	for _, t := range p.traits() {
+	p.root = 0
+	for _, t := range p.traits {
 		p.share[t] /= sum
-		p.norm += p.share[t] * c.values[t]
+		p.root += p.share[t] * c.values[t]
 	}
-	p.norm = math.Sqrt(p.norm)
-	return p
+	p.root = math.Sqrt(p.root)
 }
 
-func (p profile) traits() []int32 {
-	traits := make([]int32, 0, len(p.share))
-	for t := range p.share {
-		traits = append(traits, t)
-	}
-	slices.Sort(traits)
-	return traits
-}
-
-// overlap is the cosine of an item's traits and the profile, weighted by the traits' values:
+// hit is what an item's traits have in common with the profile:
 //
 //	sum over the item's traits of share(t) value(t)
-//	/ root of (sum over the item's traits of value(t) x sum over the profile of share(t) value(t))
-func (c *Content) overlap(p profile, traits []int32) float64 {
-	var hit, all float64
+//
+// Divided by the profile's root and the item's it is their cosine, weighted by the values.
+func (c *Content) hit(p *profile, traits []int32) float64 {
+	sum := 0.0
 	for _, t := range traits {
-		hit += p.share[t] * c.values[t]
-		all += c.values[t]
+		sum += p.share[t] * c.values[t]
+	}
+	return sum
+}
+
+// likeness is the cosine of an item and the profile, 0 to 1.
+func (c *Content) likeness(p *profile, catalog Catalog, itemID string) float64 {
+	traits := c.traitsNow(catalog, itemID)
+	hit := c.hit(p, traits)
+	if hit == 0 {
+		return 0
+	}
+	return hit / (math.Sqrt(c.worth(traits)) * p.root)
+}
+
+// between is the cosine of two items, 0 to 1.
+func (c *Content) between(a, b []int32) float64 {
+	hit := 0.0
+	for _, t := range a {
+		if slices.Contains(b, t) {
+			hit += c.values[t]
+		}
 	}
 	if hit == 0 {
 		return 0
 	}
-	return hit / (math.Sqrt(all) * p.norm)
+	return hit / math.Sqrt(c.worth(a)*c.worth(b))
 }
 
-// likeness is the overlap of an item.
-func (c *Content) likeness(p profile, catalog Catalog, itemID string) float64 {
-	return c.overlap(p, c.traitsNow(catalog, itemID))
+// search is the memory of a search for items that are alike.
+type search struct {
+	profile profile
+	leads   []lead
+	hits    []found
+	// seen holds the number of the search that saw the item last.
+	seen   []uint32
+	number uint32
+}
+
+// lead is a trait to follow and what it is worth to the visitor.
+type lead struct {
+	trait int32
+	worth float64
+}
+
+type found struct {
+	at    int32
+	score float64
+	turn  uint64
 }
 
 // alike returns up to n items of the lists that share traits with the profile, the most
 // alike first; equal ones in an order of the salt's own, so that every item gets its turn
-// before somebody. Of each trait only the items newest on offer are looked at.
-func (c *Content) alike(p profile, lists [][]int32, salt string, n int) []candidate {
-	type lead struct {
-		trait int32
-		worth float64
-	}
-	var leads []lead
-	for t, share := range p.share {
+// before somebody. It follows the traits worth the most, so many of them, and of each
+// looks at the items newest on offer only.
+func (c *Content) alike(s *search, lists [][]int32, salt string, traits, n int) []candidate {
+	p := &s.profile
+	s.leads, s.hits = s.leads[:0], s.hits[:0]
+	for _, t := range p.traits {
 		if len(lists[t]) > 0 {
-			leads = append(leads, lead{t, share * c.values[t]})
+			s.leads = append(s.leads, lead{t, p.share[t] * c.values[t]})
 		}
 	}
-	slices.SortFunc(leads, func(a, b lead) int {
+	slices.SortFunc(s.leads, func(a, b lead) int {
 		return cmp.Or(cmp.Compare(b.worth, a.worth), cmp.Compare(a.trait, b.trait))
 	})
-	type found struct {
-		at    int32
-		score float64
-		turn  uint64
-	}
-	seen := map[int32]struct{}{}
-	var hits []found
-	for _, l := range leads[:min(len(leads), profileTraits)] {
+	s.begin(len(c.ids))
+	turns := xxhash.Sum64String(salt)
+	for _, l := range s.leads[:min(len(s.leads), traits)] {
 		list := lists[l.trait]
 		for _, at := range list[:min(len(list), traitCandidates)] {
-			if _, ok := seen[at]; ok {
+			if s.seen[at] == s.number {
 				continue
 			}
-			seen[at] = struct{}{}
-			if score := c.overlap(p, c.traits[at]); score > 0 {
-				hits = append(hits, found{at, score, xxhash.Sum64String(salt + "\x00" + c.ids[at])})
-			}
+			s.seen[at] = s.number
+			s.hits = append(s.hits, found{at, c.hit(p, c.traits[at]) / c.roots[at], (turns ^ c.hashes[at]) * 0x9e3779b97f4a7c15})
 		}
 	}
-	slices.SortFunc(hits, func(a, b found) int {
+	slices.SortFunc(s.hits, func(a, b found) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.turn, b.turn), cmp.Compare(a.at, b.at))
 	})
-	hits = hits[:min(n, len(hits))]
-	out := make([]candidate, len(hits))
-	for i, h := range hits {
-		out[i] = candidate{id: c.ids[h.at], score: h.score, from: fromContent, cause: -1, row: -1}
+	out := make([]candidate, min(n, len(s.hits)))
+	for i, h := range s.hits[:len(out)] {
+		out[i] = candidate{id: c.ids[h.at], score: h.score / p.root, from: fromContent, cause: -1, row: -1}
 	}
 	return out
+}
+
+// begin makes every one of n items unseen.
+func (s *search) begin(n int) {
+	if s.number++; s.number == 0 || len(s.seen) < n {
+		s.seen, s.number = make([]uint32, n), 1
+	}
 }
 
 // catalogue gives the whole catalog, the newest on offer first.

@@ -26,10 +26,10 @@ func Recommend(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, 
 	}
 	if content := shop.Content; len(r.interests) > 0 && content != nil {
 		if len(r.signals) > 0 && content.newcomers {
-			r.newcomers = newcomers(content.alike(r.profile(), content.fresh, string(visitor.Key), bridgeCandidates))
+			r.newcomers = newcomers(content.alike(r.search(), content.fresh, string(visitor.Key), bridgeTraits, bridgeCandidates))
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: r.others(content.alike(r.profile(), content.all, string(visitor.Key), relatedItems))}
+			return &slice{rest: r.others(content.alike(r.search(), content.all, string(visitor.Key), profileTraits, relatedItems))}
 		}))
 	}
 	sources = append(sources,
@@ -38,12 +38,13 @@ func Recommend(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, 
 	return r.list(sources...)
 }
 
-// profile is made when it is first asked for.
-func (r *run) profile() profile {
-	if r.cares.share == nil {
-		r.cares = r.shop.Content.profileOf(r.shop.Catalog, r.interests)
+// search has the profile of the visitor's interests, which is made when it is first asked for.
+func (r *run) search() *search {
+	if !r.profiled {
+		r.profiled = true
+		r.shop.Content.profileOf(&r.scratch.search.profile, r.shop.Catalog, r.interests)
 	}
-	return r.cares
+	return &r.scratch.search
 }
 
 // others leaves out what the visitor has shown interest in already.
@@ -76,12 +77,13 @@ func Similar(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, sc
 		sources = append(sources, &rows{model: shop.Model, rest: shop.Model.Similar(row, relatedItems), from: fromSimilar})
 	}
 	if item != nil && shop.Content != nil {
-		p := shop.Content.profileOf(shop.Catalog, []interest{{itemID: itemID, weight: 1}})
+		s := &scratch.search
+		shop.Content.profileOf(&s.profile, shop.Catalog, []interest{{itemID: itemID, weight: 1}})
 		if row >= 0 {
-			r.newcomers = newcomers(causedBy(0, shop.Content.alike(p, shop.Content.fresh, itemID, bridgeCandidates)))
+			r.newcomers = newcomers(causedBy(0, shop.Content.alike(s, shop.Content.fresh, itemID, bridgeTraits, bridgeCandidates)))
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: causedBy(0, shop.Content.alike(p, shop.Content.all, itemID, relatedItems))}
+			return &slice{rest: causedBy(0, shop.Content.alike(s, shop.Content.all, itemID, profileTraits, relatedItems))}
 		}))
 	}
 	return r.list(sources...)
@@ -178,7 +180,7 @@ func Rerank(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, scr
 			if given[i].from == fromModel {
 				continue
 			}
-			if likeness := shop.Content.likeness(r.profile(), shop.Catalog, given[i].id); likeness > 0 {
+			if likeness := shop.Content.likeness(&r.search().profile, shop.Catalog, given[i].id); likeness > 0 {
 				given[i].score, given[i].from = likeness*top/2, fromContent
 			}
 		}
@@ -193,14 +195,15 @@ func (r *run) scoreGiven(given []candidate) float64 {
 	if len(r.signals) == 0 {
 		return 1
 	}
-	places := make(map[int32]int, len(given))
+	places, rows := make(map[int32]int, len(given)), make([]int32, 0, len(given))
 	for i := range given {
 		if row, ok := r.shop.Model.Index(given[i].id); ok {
 			places[row], given[i].row = i, row
+			rows = append(rows, row)
 		}
 	}
 	top := 0.0
-	for _, c := range r.shop.Model.Score(r.signals, &r.scratch.cf) {
+	for _, c := range r.shop.Model.ScoreItems(r.signals, rows, &r.scratch.cf) {
 		if i, ok := places[c.Item]; ok && c.Score > 0 {
 			given[i].score, given[i].from = float64(c.Score), fromModel
 			top = max(top, float64(c.Score))

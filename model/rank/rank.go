@@ -27,6 +27,7 @@ type Model interface {
 	Index(itemID string) (int32, bool)
 	ItemID(i int32) string
 	Score(history []cf.Signal, scratch *cf.Scratch) []cf.Candidate
+	ScoreItems(history []cf.Signal, items []int32, scratch *cf.Scratch) []cf.Candidate
 	Explain(history []cf.Signal, item int32) []cf.Contribution
 	Similar(item int32, n int) []cf.Candidate
 	Together(item int32, n int) []cf.Candidate
@@ -93,8 +94,9 @@ type Entry struct {
 
 // Scratch is memory that one request at a time may use again.
 type Scratch struct {
-	cf    cf.Scratch
-	taken map[string]struct{}
+	cf     cf.Scratch
+	search search
+	taken  map[string]struct{}
 }
 
 // run is the making of one list.
@@ -111,7 +113,7 @@ type run struct {
 	interests []interest
 	signals   []cf.Signal
 	signalOf  []int
-	cares     profile
+	profiled  bool // whether the scratch has the profile of the interests
 	newcomers []candidate
 	basket    []string
 }

@@ -218,3 +218,7 @@ func (m *scattered) Score([]cf.Signal, *cf.Scratch) []cf.Candidate {
 	}
 	return m.scores
 }
+
+func (m *scattered) ScoreItems(history []cf.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
+	return m.Score(history, scratch)
+}

@@ -85,9 +85,10 @@ func (r *run) modelReasons(c *candidate) []Reason {
 // contentReasons finds the interests whose items are the most alike.
 func (r *run) contentReasons(c *candidate) []Reason {
 	best, most := -1, 0.0
+	content, catalog := r.shop.Content, r.shop.Catalog
+	traits := content.traitsNow(catalog, c.id)
 	for i, x := range r.interests {
-		p := r.shop.Content.profileOf(r.shop.Catalog, r.interests[i:i+1])
-		if likeness := r.shop.Content.likeness(p, r.shop.Catalog, c.id) * math.Sqrt(x.weight); likeness > most {
+		if likeness := content.between(traits, content.traitsNow(catalog, x.itemID)) * math.Sqrt(x.weight); likeness > most {
 			best, most = i, likeness
 		}
 	}

@@ -388,6 +388,10 @@ func (m *table) Score(history []cf.Signal, _ *cf.Scratch) []cf.Candidate {
 	return best(sums, len(sums))
 }
 
+func (m *table) ScoreItems(history []cf.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
+	return m.Score(history, scratch)
+}
+
 func (m *table) Explain(history []cf.Signal, item int32) []cf.Contribution {
 	var parts []cf.Contribution
 	sum := float32(0)
