@@ -13,10 +13,11 @@ const FullScanItems = 10_000
 // popularity is the algorithm.
 const popularHead = 500
 
-// factorCandidates and factorPopular are how many neighbours of the history, and of the
-// most popular items, ALS scores in a large catalog. More of them lose accuracy as well
-// as time: that an item is no neighbour of anything in the history says something, too.
+// In a large catalog ALS scores factorCandidates neighbours of the factorSeeds strongest
+// signals and the factorPopular most popular items. More of them lose accuracy as well as
+// time: that an item is no neighbour of anything in the history says something, too.
 const (
+	factorSeeds      = 32
 	factorCandidates = 300
 	factorPopular    = 50
 )
@@ -28,6 +29,7 @@ type Scratch struct {
 	sum []float32
 	// touched are the places in sum that may not be 0.
 	touched []int32
+	seeds   []Candidate
 	out     []Candidate
 	fold    folding
 }
@@ -148,9 +150,13 @@ func (s *Snapshot) nominate(sc *Scratch) {
 		sc.sum = make([]float32, len(s.itemIDs))
 	}
 	sum, touched := sc.sum, sc.touched[:0]
+	sc.seeds = sc.seeds[:0]
 	for k, item := range sc.fold.items {
-		x := sc.fold.values[k]
-		columns, values := s.similar.row(item)
+		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.fold.values[k]})
+	}
+	for _, seed := range keepBest(sc.seeds, factorSeeds) {
+		x := seed.Score
+		columns, values := s.similar.row(seed.Item)
 		values = values[:len(columns)]
 		for i, c := range columns {
 			if sum[c] == 0 {

@@ -12,7 +12,7 @@ import (
 // categories gives each an equal part.
 func Affinity(catalog Catalog, visitor *Visitor, weights cf.Weights, now time.Time) (categories, brands map[string]float64) {
 	categories, brands = map[string]float64{}, map[string]float64{}
-	for _, i := range interestsOf(visitor.interactions(now), weights) {
+	for _, i := range interestsOf(visitor.interactions(now), weights, map[string]int{}) {
 		item, ok := catalog.Item(i.itemID)
 		if !ok {
 			continue

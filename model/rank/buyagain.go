@@ -32,7 +32,7 @@ func BuyAgain(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, s
 			due = lapsed * lapsed / due
 		}
 		out = append(out, candidate{id: h.last.ItemID, score: max(due, 0), from: fromOrders, cause: int32(len(r.interests)), row: -1})
-		r.interests = append(r.interests, interest{itemID: h.last.ItemID, weight: 1, cause: h.last})
+		r.interests = append(r.interests, interest{itemID: h.last.ItemID, weight: 1, cause: &h.last})
 	}
 	slices.SortStableFunc(out, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))

@@ -25,7 +25,7 @@ const (
 	profileTraits    = 24
 	traitCandidates  = 64
 	// profileInterests bounds the interests, the strongest ones, that make a profile.
-	profileInterests = 64
+	profileInterests = 32
 	// titleWords bounds the words of a title that count as traits.
 	titleWords = 8
 )

@@ -28,8 +28,9 @@ type interest struct {
 	itemID string
 	weight float64
 	// cause is the event that says the most, for reasons.
-	cause feature.Interaction
+	cause *feature.Interaction
 	most  float64
+	place int32 // among the interests, newest first
 }
 
 // interactions are the visitor's, newest first: those of the request, then those on record.
@@ -56,8 +57,9 @@ func (v *Visitor) interactions(now time.Time) []feature.Interaction {
 //	weight(item) = sum over its events of w(type) 2^(-age/halfLife) 2^(-place/halfPlace)
 //
 // at most maxRepeats times the strongest of them. An event of a type with a negative
-// weight takes interest away; items left without any are not in the result.
-func interestsOf(all []feature.Interaction, weights cf.Weights) []interest {
+// weight takes interest away; items left without any are not in the result. places is
+// memory.
+func interestsOf(all []feature.Interaction, weights cf.Weights, places map[string]int) []interest {
 	if len(all) == 0 {
 		return nil
 	}
@@ -67,9 +69,10 @@ func interestsOf(all []feature.Interaction, weights cf.Weights) []interest {
 			newest = x.At
 		}
 	}
-	places := make(map[string]int, len(all))
+	clear(places)
 	out := make([]interest, 0, len(all))
-	for _, x := range all {
+	for n := range all {
+		x := &all[n]
 		w := weightOf(weights, x.Type)
 		if w == 0 || x.ItemID == "" {
 			continue
@@ -78,7 +81,7 @@ func interestsOf(all []feature.Interaction, weights cf.Weights) []interest {
 		if !known {
 			place = len(out)
 			places[x.ItemID] = place
-			out = append(out, interest{itemID: x.ItemID, cause: x})
+			out = append(out, interest{itemID: x.ItemID, cause: x, place: int32(place)})
 		}
 		w *= math.Exp2(-float64(newest.Sub(x.At))/float64(halfLife) - float64(place)/halfPlace)
 		i := &out[place]
@@ -109,8 +112,10 @@ func weightOf(weights cf.Weights, t event.Type) float64 {
 // learn reads the visitor's interests, and those of them that the model knows. A model
 // that is mere popularity has nothing to say of a visitor.
 func (r *run) learn() {
-	r.interests = interestsOf(r.visitor.interactions(r.shop.Now), r.shop.Weights)
-	slices.SortStableFunc(r.interests, func(a, b interest) int { return cmp.Compare(b.weight, a.weight) })
+	r.interests = interestsOf(r.visitor.interactions(r.shop.Now), r.shop.Weights, r.scratch.places)
+	slices.SortFunc(r.interests, func(a, b interest) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.place, b.place))
+	})
 	if r.shop.Model == nil || r.shop.Model.Algorithm() == cf.Popularity {
 		return
 	}

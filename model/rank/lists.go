@@ -227,7 +227,7 @@ func RecentlyViewed(ctx context.Context, shop *Shop, visitor *Visitor, query *Qu
 		out = append(out, candidate{
 			id: x.ItemID, score: 1 / float64(len(out)+1), from: fromHistory, cause: int32(len(r.interests)), row: -1,
 		})
-		r.interests = append(r.interests, interest{itemID: x.ItemID, weight: 1, cause: x})
+		r.interests = append(r.interests, interest{itemID: x.ItemID, weight: 1, cause: &x})
 	}
 	return r.list(&slice{rest: out})
 }

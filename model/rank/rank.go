@@ -97,6 +97,7 @@ type Scratch struct {
 	cf     cf.Scratch
 	search search
 	taken  map[string]struct{}
+	places map[string]int
 }
 
 // run is the making of one list.
@@ -121,7 +122,7 @@ type run struct {
 func newRun(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, scratch *Scratch) *run {
 	r := &run{ctx: ctx, shop: shop, visitor: visitor, query: query, scratch: scratch}
 	if scratch.taken == nil {
-		scratch.taken = map[string]struct{}{}
+		scratch.taken, scratch.places = map[string]struct{}{}, map[string]int{}
 	}
 	clear(scratch.taken)
 	r.rules = rules{ctx: ctx, query: query, shop: shop, visitor: visitor, budget: expr.NewBudget()}

@@ -47,10 +47,10 @@ func (r *run) reasons(c *candidate) []Reason {
 		return []Reason{{Model: "popularity", Share: 1, Text: "Popular in this shop."}}
 	case fromHistory:
 		x := r.interests[c.cause].cause
-		return []Reason{{Model: "recently_viewed", Share: 1, Event: x, Text: "You " + verb(x.Type) + " it on " + day(x.At) + "."}}
+		return []Reason{{Model: "recently_viewed", Share: 1, Event: *x, Text: "You " + verb(x.Type) + " it on " + day(x.At) + "."}}
 	case fromOrders:
 		x := r.interests[c.cause].cause
-		return []Reason{{Model: "buy_again", Share: 1, Event: x, Text: "You buy it time and again, last on " + day(x.At) + "."}}
+		return []Reason{{Model: "buy_again", Share: 1, Event: *x, Text: "You buy it time and again, last on " + day(x.At) + "."}}
 	case fromCatalog:
 		return []Reason{{Model: "catalog", Share: 1, Text: "On offer in this shop."}}
 	default:
@@ -74,7 +74,7 @@ func (r *run) modelReasons(c *candidate) []Reason {
 		if x.ItemID == c.id {
 			text = "You " + verb(x.Type) + " it on " + day(x.At) + "."
 		}
-		out = append(out, Reason{Model: model, Share: min(float64(part.Share), 1), Event: x, Text: text})
+		out = append(out, Reason{Model: model, Share: min(float64(part.Share), 1), Event: *x, Text: text})
 	}
 	if len(out) == 0 {
 		return []Reason{{Model: model, Share: 1, Text: "Fits what you looked at."}}
@@ -100,7 +100,7 @@ func (r *run) contentReasons(c *candidate) []Reason {
 	if c.newcomer {
 		text = "New. " + text
 	}
-	return []Reason{{Model: "content", Share: 1, Event: x, Text: text}}
+	return []Reason{{Model: "content", Share: 1, Event: *x, Text: text}}
 }
 
 // name is what a person calls the item.
