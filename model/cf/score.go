@@ -18,7 +18,7 @@ const popularHead = 500
 // time: that an item is no neighbour of anything in the history says something, too.
 const (
 	factorSeeds      = 32
-	factorCandidates = 300
+	factorCandidates = 200
 	factorPopular    = 50
 )
 

@@ -17,13 +17,8 @@ const (
 	bridgeShare = 5
 	// bridgeEvery is the distance of their places; the first is the fifth of a list.
 	bridgeEvery = 6
-	// bridgeCandidates bounds the newcomers of a list, bridgeTraits the traits that are
-	// followed to find them, and profileTraits those for other items; traitCandidates bounds
-	// the items that one trait brings up.
+	// bridgeCandidates bounds the newcomers of a list.
 	bridgeCandidates = 64
-	bridgeTraits     = 8
-	profileTraits    = 24
-	traitCandidates  = 64
 	// profileInterests bounds the interests, the strongest ones, that make a profile.
 	profileInterests = 32
 	// titleWords bounds the words of a title that count as traits.
@@ -254,6 +249,15 @@ func (c *Content) between(a, b []int32) float64 {
 	return hit / math.Sqrt(c.worth(a)*c.worth(b))
 }
 
+// reach is how far a search goes: the traits that it follows, and the items that it looks
+// at of each.
+type reach struct{ traits, items int }
+
+var (
+	bridgeReach  = reach{traits: 8, items: 32}
+	contentReach = reach{traits: 24, items: 64}
+)
+
 // search is the memory of a search for items that are alike.
 type search struct {
 	profile profile
@@ -278,9 +282,9 @@ type found struct {
 
 // alike returns up to n items of the lists that share traits with the profile, the most
 // alike first; equal ones in an order of the salt's own, so that every item gets its turn
-// before somebody. It follows the traits worth the most, so many of them, and of each
-// looks at the items newest on offer only.
-func (c *Content) alike(s *search, lists [][]int32, salt string, traits, n int) []candidate {
+// before somebody. It follows the traits worth the most, and of each looks at the items
+// newest on offer.
+func (c *Content) alike(s *search, lists [][]int32, salt string, r reach, n int) []candidate {
 	p := &s.profile
 	s.leads, s.hits = s.leads[:0], s.hits[:0]
 	for _, t := range p.traits {
@@ -293,9 +297,9 @@ func (c *Content) alike(s *search, lists [][]int32, salt string, traits, n int) 
 	})
 	s.begin(len(c.ids))
 	turns := xxhash.Sum64String(salt)
-	for _, l := range s.leads[:min(len(s.leads), traits)] {
+	for _, l := range s.leads[:min(len(s.leads), r.traits)] {
 		list := lists[l.trait]
-		for _, at := range list[:min(len(list), traitCandidates)] {
+		for _, at := range list[:min(len(list), r.items)] {
 			if s.seen[at] == s.number {
 				continue
 			}

@@ -17,8 +17,8 @@ const (
 	// halfPlace is the number of newer items after which an event counts half.
 	halfPlace = 40
 	// maxSignals bounds the interests, the strongest ones, that the model is asked with: it
-	// bounds a request's work, and what lies behind them counts less than a fifth.
-	maxSignals = 100
+	// bounds a request's work, and what lies behind them counts less than a third.
+	maxSignals = 64
 	// maxRepeats is how many times its strongest event an item's interest may count.
 	maxRepeats = 3
 )

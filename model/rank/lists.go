@@ -26,10 +26,10 @@ func Recommend(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, 
 	}
 	if content := shop.Content; len(r.interests) > 0 && content != nil {
 		if len(r.signals) > 0 && content.newcomers {
-			r.newcomers = newcomers(content.alike(r.search(), content.fresh, string(visitor.Key), bridgeTraits, bridgeCandidates))
+			r.newcomers = newcomers(content.alike(r.search(), content.fresh, string(visitor.Key), bridgeReach, bridgeCandidates))
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: r.others(content.alike(r.search(), content.all, string(visitor.Key), profileTraits, relatedItems))}
+			return &slice{rest: r.others(content.alike(r.search(), content.all, string(visitor.Key), contentReach, relatedItems))}
 		}))
 	}
 	sources = append(sources,
@@ -80,10 +80,10 @@ func Similar(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, sc
 		s := &scratch.search
 		shop.Content.profileOf(&s.profile, shop.Catalog, []interest{{itemID: itemID, weight: 1}})
 		if row >= 0 {
-			r.newcomers = newcomers(causedBy(0, shop.Content.alike(s, shop.Content.fresh, itemID, bridgeTraits, bridgeCandidates)))
+			r.newcomers = newcomers(causedBy(0, shop.Content.alike(s, shop.Content.fresh, itemID, bridgeReach, bridgeCandidates)))
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: causedBy(0, shop.Content.alike(s, shop.Content.all, itemID, profileTraits, relatedItems))}
+			return &slice{rest: causedBy(0, shop.Content.alike(s, shop.Content.all, itemID, contentReach, relatedItems))}
 		}))
 	}
 	return r.list(sources...)
