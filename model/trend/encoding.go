@@ -1,9 +1,13 @@
 package trend
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+	"unique"
 
 	"github.com/attune-shop/attune/model/event"
 )
@@ -20,47 +24,49 @@ const version = 1
 
 // Append appends the binary form of the counters. Equal counters give equal bytes.
 func (c *Counters) Append(dst []byte) []byte {
-	names := map[string]uint64{}
+	numbers := map[text]uint32{}
 	for _, s := range []*series{&c.hours, &c.days} {
 		for _, b := range s.buckets {
 			for e := range b {
-				names[string(e.kind)], names[e.item] = 0, 0
+				numbers[e.kind], numbers[e.item] = 0, 0
 			}
 		}
 	}
-	texts := make([]string, 0, len(names))
-	for t := range names {
-		texts = append(texts, t)
-	}
-	slices.Sort(texts)
+	texts := slices.SortedFunc(maps.Keys(numbers), func(a, b text) int { return strings.Compare(a.Value(), b.Value()) })
 	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(len(texts)))
 	for i, t := range texts {
-		names[t] = uint64(i)
-		dst = binary.AppendUvarint(dst, uint64(len(t)))
-		dst = append(dst, t...)
+		numbers[t] = uint32(i)
+		dst = binary.AppendUvarint(dst, uint64(len(t.Value())))
+		dst = append(dst, t.Value()...)
 	}
 	dst = binary.AppendUvarint(dst, c.changes)
-	dst = c.hours.append(dst, names)
-	return c.days.append(dst, names)
+	dst = c.hours.append(dst, numbers)
+	return c.days.append(dst, numbers)
 }
 
-func (s *series) append(dst []byte, names map[string]uint64) []byte {
+func (s *series) append(dst []byte, numbers map[text]uint32) []byte {
 	dst = binary.AppendVarint(dst, s.newest)
 	dst = binary.AppendUvarint(dst, uint64(len(s.buckets)))
-	starts := make([]int64, 0, len(s.buckets))
-	for start := range s.buckets {
-		starts = append(starts, start)
+	type numbered struct {
+		kind, item uint32
+		count      int64
 	}
-	slices.Sort(starts)
-	for _, start := range starts {
-		b := s.buckets[start]
+	var entries []numbered
+	for _, start := range slices.Sorted(maps.Keys(s.buckets)) {
+		entries = entries[:0]
+		for e, count := range s.buckets[start] {
+			entries = append(entries, numbered{numbers[e.kind], numbers[e.item], count})
+		}
+		slices.SortFunc(entries, func(a, b numbered) int {
+			return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.item, b.item))
+		})
 		dst = binary.AppendVarint(dst, start)
-		dst = binary.AppendUvarint(dst, uint64(len(b)))
-		for _, e := range b.sorted() {
-			dst = binary.AppendUvarint(dst, names[string(e.kind)])
-			dst = binary.AppendUvarint(dst, names[e.item])
-			dst = binary.AppendUvarint(dst, uint64(b[e]))
+		dst = binary.AppendUvarint(dst, uint64(len(entries)))
+		for _, e := range entries {
+			dst = binary.AppendUvarint(dst, uint64(e.kind))
+			dst = binary.AppendUvarint(dst, uint64(e.item))
+			dst = binary.AppendUvarint(dst, uint64(e.count))
 		}
 	}
 	return dst
@@ -124,24 +130,24 @@ func (r *reader) count(most int) int {
 	return int(n)
 }
 
-func (r *reader) texts() []string {
-	texts := make([]string, 0, r.count(1<<30))
+func (r *reader) texts() []text {
+	texts := make([]text, 0, r.count(1<<30))
 	for range cap(texts) {
 		size := r.count(1 << 20)
 		t := string(r.data[:size])
 		r.data = r.data[size:]
-		if len(texts) > 0 && t <= texts[len(texts)-1] {
+		if len(texts) > 0 && t <= texts[len(texts)-1].Value() {
 			r.bad = true
 		}
 		if r.bad {
 			return nil
 		}
-		texts = append(texts, t)
+		texts = append(texts, unique.Make(t))
 	}
 	return texts
 }
 
-func (r *reader) series(texts []string, kept int64, entries int) series {
+func (r *reader) series(texts []text, kept int64, entries int) series {
 	s := series{newest: r.int()}
 	last := int64(0)
 	for i := range r.count(int(kept)) {
@@ -161,7 +167,7 @@ func (r *reader) series(texts []string, kept int64, entries int) series {
 	return s
 }
 
-func (r *reader) bucket(texts []string, entries int) bucket {
+func (r *reader) bucket(texts []text, entries int) bucket {
 	n := r.count(entries)
 	b := make(bucket, n)
 	var last entry
@@ -173,8 +179,8 @@ func (r *reader) bucket(texts []string, entries int) bucket {
 		if r.bad {
 			return nil
 		}
-		e := entry{event.Type(texts[kind]), texts[item]}
-		if e.item == "" || i > 0 && e.compare(last) <= 0 {
+		e := entry{texts[kind], texts[item]}
+		if e.item.Value() == "" || i > 0 && e.compare(last) <= 0 {
 			r.bad = true
 			return nil
 		}

@@ -9,9 +9,11 @@ package trend
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -28,14 +30,14 @@ const (
 	daysKept  = 31
 	// hourEntries and dayEntries bound the (type, item) pairs that a bucket keeps; it grows
 	// to twice as many before it forgets.
-	hourEntries = 8 << 10
-	dayEntries  = 16 << 10
+	hourEntries = 4 << 10
+	dayEntries  = 8 << 10
 	// maxCount keeps sums of weighted counts far from overflow.
 	maxCount = 1_000_000_000
 )
 
 // Counters counts events by item, type and time. The zero Counters is ready for use.
-// At most hoursKept + daysKept buckets of twice their entries are held, some 100 MB at the worst.
+// At most hoursKept + daysKept buckets of twice their entries are held, some 40 MB at the worst.
 type Counters struct {
 	hours, days series
 	changes     uint64
@@ -47,17 +49,14 @@ type Count struct {
 	Score  float64
 }
 
-type entry struct {
-	kind event.Type
-	item string
-}
+// text is a string that is in memory once, however many buckets have it.
+type text = unique.Handle[string]
+
+type entry struct{ kind, item text }
 
 // compare orders entries by type, then item.
 func (e entry) compare(other entry) int {
-	if c := strings.Compare(string(e.kind), string(other.kind)); c != 0 {
-		return c
-	}
-	return strings.Compare(e.item, other.item)
+	return cmp.Or(strings.Compare(e.kind.Value(), other.kind.Value()), strings.Compare(e.item.Value(), other.item.Value()))
 }
 
 type bucket map[entry]int64
@@ -75,13 +74,26 @@ func (c *Counters) Add(at time.Time, kind event.Type, itemID string, n int64) {
 		return
 	}
 	c.changes++
-	e := entry{kind, itemID}
+	e := entry{unique.Make(string(kind)), unique.Make(itemID)}
 	c.hours.add(floorDiv(at.Unix(), 3600), hoursKept, hourEntries, e, n)
 	c.days.add(floorDiv(at.Unix(), 86400), daysKept, dayEntries, e, n)
 }
 
 // Changes grows with every event that was added; equal values mean equal lists at one time.
 func (c *Counters) Changes() uint64 { return c.changes }
+
+// Clone returns a copy. O(entries).
+func (c *Counters) Clone() *Counters {
+	return &Counters{hours: c.hours.clone(), days: c.days.clone(), changes: c.changes}
+}
+
+func (s *series) clone() series {
+	copied := series{buckets: make(map[int64]bucket, len(s.buckets)), newest: s.newest}
+	for start, b := range s.buckets {
+		copied.buckets[start] = maps.Clone(b)
+	}
+	return copied
+}
 
 // Prune forgets what no window that ends at now or later can see.
 func (c *Counters) Prune(now time.Time) {
@@ -101,15 +113,16 @@ func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, wei
 	if window > hoursKept*time.Hour {
 		s, unit = &c.days, 86400
 	}
-	milli := make(map[event.Type]int64, len(weights))
-	for t, w := range weights {
-		milli[t] = int64(w * 1000)
-	}
+	milli := make(map[text]int64, len(weights))
 	if kind != "" {
-		milli = map[event.Type]int64{kind: 1000}
+		milli[unique.Make(string(kind))] = 1000
+	} else {
+		for t, w := range weights {
+			milli[unique.Make(string(t))] = int64(w * 1000)
+		}
 	}
 	from := now.Add(-window).Unix()
-	sums := map[string]int64{}
+	sums := map[text]int64{}
 	for at := floorDiv(from, unit); at <= floorDiv(now.Unix(), unit); at++ {
 		minutes := min(unit, at*unit+unit-from) / 60
 		for e, count := range s.buckets[at] {
@@ -121,10 +134,10 @@ func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, wei
 	return best(sums, float64(unit/60*1000), n)
 }
 
-func best(sums map[string]int64, unit float64, n int) []Count {
+func best(sums map[text]int64, unit float64, n int) []Count {
 	out := make([]Count, 0, len(sums))
 	for item, sum := range sums {
-		out = append(out, Count{ItemID: item, Score: float64(sum) / unit})
+		out = append(out, Count{ItemID: item.Value(), Score: float64(sum) / unit})
 	}
 	slices.SortFunc(out, func(a, b Count) int {
 		if c := cmp.Compare(b.Score, a.Score); c != 0 {
@@ -152,12 +165,7 @@ func (s *series) add(at, kept int64, entries int, e entry, n int64) {
 		b = bucket{}
 		s.buckets[at] = b
 	}
-	old, known := b[e]
-	if !known {
-		e.item = strings.Clone(e.item)
-		e.kind = event.Type(strings.Clone(string(e.kind)))
-	}
-	b[e] = min(old+min(n, maxCount), maxCount)
+	b[e] = min(b[e]+min(n, maxCount), maxCount)
 	if len(b) > 2*entries {
 		s.buckets[at] = b.frequent(entries)
 	}
@@ -182,7 +190,7 @@ func (b bucket) frequent(n int) bucket {
 	}
 	all := make([]ranked, 0, len(b))
 	for e, count := range b {
-		all = append(all, ranked{count, xxhash.Sum64String(e.item) ^ xxhash.Sum64String(string(e.kind)), e})
+		all = append(all, ranked{count, xxhash.Sum64String(e.item.Value()) ^ xxhash.Sum64String(e.kind.Value()), e})
 	}
 	slices.SortFunc(all, func(x, y ranked) int {
 		if c := cmp.Compare(y.count, x.count); c != 0 {
@@ -197,15 +205,6 @@ func (b bucket) frequent(n int) bucket {
 	for _, r := range all[:min(n, len(all))] {
 		out[r.entry] = r.count
 	}
-	return out
-}
-
-func (b bucket) sorted() []entry {
-	out := make([]entry, 0, len(b))
-	for e := range b {
-		out = append(out, e)
-	}
-	slices.SortFunc(out, entry.compare)
 	return out
 }
 

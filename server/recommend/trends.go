@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 const (
 	// checkpointName is that of what Trends knows.
 	checkpointName = "trends"
-	// checkpointEvery is the time between two checkpoints.
+	// checkpointEvery is the time between two checkpoints; checkpointShare bounds the time
+	// spent on them to one part in so many.
 	checkpointEvery = 30 * time.Second
+	checkpointShare = 30
 	// retryAfter is the wait after the log could not be read.
 	retryAfter = time.Second
 	// topItems bounds a list of trending items, before filters.
@@ -129,10 +132,7 @@ func (t *Trends) Top(now time.Time, window time.Duration, kind event.Type) []tre
 func (t *Trends) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		t.mu.Lock()
-		from := make(history.Cursor, len(t.cursor))
-		for shard, seq := range t.cursor {
-			from[shard] = seq
-		}
+		from := maps.Clone(t.cursor)
 		t.mu.Unlock()
 		err := t.log.Follow(ctx, from, t.count)
 		if ctx.Err() != nil {
@@ -167,16 +167,16 @@ func (t *Trends) count(shard int, seq store.Seq, events []event.Event) error {
 }
 
 func (t *Trends) saveEvery(ctx context.Context) {
-	ticker := time.NewTicker(checkpointEvery)
-	defer ticker.Stop()
-	for {
+	for wait := checkpointEvery; ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(wait):
+			begun := time.Now()
 			if err := t.save(ctx); err != nil && ctx.Err() == nil {
 				t.logger.Error("trends are not saved", "error", err)
 			}
+			wait = max(checkpointEvery, checkpointShare*time.Since(begun))
 		}
 	}
 }
@@ -190,8 +190,9 @@ func (t *Trends) save(ctx context.Context) error {
 		t.mu.Unlock()
 		return nil
 	}
-	data := appendCheckpoint(nil, t.counters, t.cursor)
+	counters, cursor := t.counters.Clone(), maps.Clone(t.cursor)
 	t.mu.Unlock()
+	data := appendCheckpoint(nil, counters, cursor)
 	if err := t.checkpoints.SaveCheckpoint(ctx, checkpointName, data); err != nil {
 		return fmt.Errorf("trends: %w", err)
 	}
