@@ -1,11 +1,16 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,16 +22,21 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/attune-shop/attune/cmd/attune/internal/importer"
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
-// TestExactlyOnceThroughKills streams a history twice, shuffled, with a fifth more
-// duplicates, a third of which carry another time or none, while the server is killed 20
-// times. Every batch is sent until it is acknowledged, as a storefront would. In the end
-// each distinct event counts once, and verify finds no difference.
+// TestExactlyOnceThroughKills streams a year of a real shop, or an invented history where
+// its file is not there, twice, shuffled, with a fifth more duplicates, a third of which
+// carry another time or none, while the server is killed 20 times. Every batch is sent
+// until it is acknowledged, as a storefront would. In the end each distinct event counts
+// once, and verify finds no difference.
 func TestExactlyOnceThroughKills(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	distinct := sampleEvents(random, 30_000, 1_500)
+	distinct := realEvents(t)
+	if distinct == nil {
+		distinct = sampleEvents(random, 30_000, 1_500)
+	}
 	deck := withDuplicates(random, distinct)
 
 	dir := t.TempDir()
@@ -62,12 +72,24 @@ func TestExactlyOnceThroughKills(t *testing.T) {
 	}
 	senders.Wait()
 
-	want := map[string]int64{}
+	type visitor struct{ user, anonymous, session string }
+	want := map[visitor]int64{}
 	for _, e := range distinct {
-		want[e.GetUserId()]++
+		switch {
+		case e.GetUserId() != "":
+			want[visitor{user: e.GetUserId()}]++
+		case e.GetAnonymousId() != "":
+			want[visitor{anonymous: e.GetAnonymousId()}]++
+		default:
+			want[visitor{session: e.GetSessionId()}]++
+		}
 	}
 	users := attunev1.NewUserServiceClient(current.Load().conn)
-	for id, events := range want {
+	for v, events := range want {
+		id := v.user
+		if id == "" {
+			continue
+		}
 		user, err := users.GetUser(t.Context(), &attunev1.GetUserRequest{UserId: id})
 		if err != nil {
 			t.Fatalf("user %s: %v", id, err)
@@ -93,6 +115,36 @@ func TestExactlyOnceThroughKills(t *testing.T) {
 	}
 	if report.Events.String() != fmt.Sprint(len(distinct)) || report.Users.String() != fmt.Sprint(len(want)) || report.Differences != "0" {
 		t.Errorf("verify found %+v, want %d users, %d events, 0 differences", report, len(want), len(distinct))
+	}
+}
+
+// realEvents reads Online Retail, nil where it is not there.
+func realEvents(t *testing.T) []*attunev1.Event {
+	path := filepath.Join(cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data"), "online-retail", "online_retail.csv.gz")
+	file, err := importer.OpenFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Logf("%s is not there: an invented history takes its place", path)
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	source, err := importer.NewSource(importer.OnlineRetail, file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []*attunev1.Event
+	for {
+		record, err := source.Next()
+		if errors.Is(err, io.EOF) {
+			t.Logf("%d events of %d lines", len(events), source.Lines())
+			return events
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, record.Event)
 	}
 }
 
