@@ -2,20 +2,13 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/reflection/grpc_reflection_v1"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // bodies are what each route that takes a body is tried with. A new route belongs here.
@@ -105,23 +98,32 @@ var requests = map[string]string{
 	"ModelService/ActivateModel":           ``,
 }
 
-// TestEveryMethod does what grpcurl does: it asks the server which services it has and
-// calls each method with JSON.
+// TestEveryMethod calls every method of every service that the server tells grpcurl of.
 func TestEveryMethod(t *testing.T) {
 	s := open(t, t.TempDir())
 	s.fill()
 	var models struct{ Models []struct{ Version string } }
 	s.get("/v1/models", &models)
+	install := exec.CommandContext(t.Context(), "bash", "../../.ci/tools", "grpcurl")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("install grpcurl: %v\n%s", err, out)
+	}
+	grpcurl := func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "../../.build/bin/grpcurl", append([]string{"-plaintext"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Errorf("grpcurl %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	door := s.server.GRPCAddr()
 	tried := 0
-	for _, name := range s.services() {
-		service, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
-		if err != nil || !strings.HasPrefix(name, "attune.") {
+	for name := range strings.FieldsSeq(grpcurl(door, "list")) {
+		if !strings.HasPrefix(name, "attune.") {
 			continue
 		}
-		methods := service.(protoreflect.ServiceDescriptor).Methods()
-		for i := range methods.Len() {
-			method := methods.Get(i)
-			short := string(service.Name()) + "/" + string(method.Name())
+		for method := range strings.FieldsSeq(grpcurl(door, "list", name)) {
+			short := strings.Replace(strings.TrimPrefix(method, "attune.v1."), ".", "/", 1)
 			text, known := requests[short]
 			if !known {
 				t.Errorf("%s: no request to try it with", short)
@@ -130,63 +132,11 @@ func TestEveryMethod(t *testing.T) {
 			if short == "ModelService/ActivateModel" {
 				text = `{"version":"` + models.Models[0].Version + `"}`
 			}
-			if err := s.invoke(t.Context(), "/"+name+"/"+string(method.Name()), method, text); err != nil {
-				t.Errorf("%s: %v", short, err)
-			}
+			grpcurl("-d", text, door, method)
 			tried++
 		}
 	}
 	if tried != len(requests) {
 		t.Errorf("%d methods tried, %d known", tried, len(requests))
 	}
-}
-
-// services asks the server by reflection.
-func (s *shop) services() []string {
-	s.t.Helper()
-	stream, err := grpc_reflection_v1.NewServerReflectionClient(s.conn).ServerReflectionInfo(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	err = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
-		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{ListServices: "*"},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	answer, err := stream.Recv()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var names []string
-	for _, service := range answer.GetListServicesResponse().GetService() {
-		names = append(names, service.GetName())
-	}
-	if err := stream.CloseSend(); err != nil {
-		s.t.Fatal(err)
-	}
-	_, _ = stream.Recv() // its end
-	return names
-}
-
-// invoke sends one message and reads one answer, or all of a server's stream.
-func (s *shop) invoke(ctx context.Context, path string, method protoreflect.MethodDescriptor, text string) error {
-	request := dynamicpb.NewMessage(method.Input())
-	if err := protojson.Unmarshal([]byte(text), request); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	kind := &grpc.StreamDesc{ClientStreams: method.IsStreamingClient(), ServerStreams: method.IsStreamingServer()}
-	stream, err := s.conn.NewStream(ctx, kind, path)
-	if err != nil {
-		return err
-	}
-	if err := stream.SendMsg(request); err != nil {
-		return err
-	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
-	return stream.RecvMsg(dynamicpb.NewMessage(method.Output()))
 }
