@@ -1,0 +1,144 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/server"
+)
+
+// files returns those of a folder that match, at least one.
+func files(t *testing.T, dir string, pattern ...string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(append([]string{dir}, pattern...)...))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%v in %s: %v, %v", pattern, dir, found, err)
+	}
+	return found
+}
+
+// recommends tells how many items user-1 is recommended, and by which model.
+func (s *shop) recommends() (items int, model string) {
+	s.t.Helper()
+	answer, err := s.lists.Recommend(s.t.Context(), &attunev1.RecommendRequest{UserId: "user-1"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(answer.GetItems()), answer.GetModelVersion()
+}
+
+// TestADamagedModel starts on a folder whose model in service has a bit turned over: lists
+// come from the version before it, and without any other version from what is popular.
+func TestADamagedModel(t *testing.T) {
+	dir := t.TempDir()
+	damage := func(path string) {
+		t.Helper()
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir)
+	s.fill()
+	_, first := s.recommends()
+	firstFile := files(t, dir, "models", "*")
+	s.train()
+	_, second := s.recommends()
+	if first == second || first == "" {
+		t.Fatalf("models %q and %q", first, second)
+	}
+	s.close()
+	for _, path := range files(t, dir, "models", "*") {
+		if !slices.Contains(firstFile, path) {
+			damage(path)
+		}
+	}
+	s = open(t, dir)
+	if items, model := s.recommends(); items == 0 || model != first {
+		t.Errorf("with the newest model damaged: %d items of model %q, want some of %q", items, model, first)
+	}
+	s.close()
+	damage(firstFile[0])
+	s = open(t, dir)
+	if items, model := s.recommends(); items == 0 || model != "" {
+		t.Errorf("with every model damaged: %d items of model %q", items, model)
+	}
+}
+
+func TestAFolderOfANewerVersion(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir).close()
+	marker := files(t, dir, "db", "marker.format-version.*")[0]
+	if err := os.Rename(marker, filepath.Join(dir, "db", "marker.format-version.000099.999")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := server.Start(t.Context(), server.Config{Data: dir, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	if !errors.Is(err, event.ErrNewerVersion) {
+		t.Errorf("error is %v, want %v", err, event.ErrNewerVersion)
+	}
+}
+
+// TestAFullDisk fills a small disk: events are refused and say why, reading goes on, and
+// once there is room so does writing.
+func TestAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=400m"); err != nil {
+		t.Skipf("a small disk cannot be mounted here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := open(t, filepath.Join(dir, "data"))
+	defer s.close()
+	sent := 0
+	write := func() error {
+		sent++
+		_, err := s.events.Write(t.Context(), &attunev1.WriteRequest{Events: []*attunev1.Event{view(fmt.Sprint("e", sent), "ann", "lamp")}})
+		return err
+	}
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 200<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a refusal", func() bool { return status.Code(write()) == codes.ResourceExhausted })
+	user, err := s.users.GetUser(t.Context(), &attunev1.GetUserRequest{UserId: "ann"})
+	if err != nil || user.GetEventCounts()["view_item"] == 0 {
+		t.Errorf("while the disk is full: %v, %v", user.GetEventCounts(), err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a write", func() bool { return write() == nil })
+}
+
+// waitFor waits until something holds, which may take some looks.
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
