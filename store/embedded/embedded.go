@@ -70,6 +70,7 @@ type Store struct {
 	flushes, synced atomic.Int64
 	// commits counts those under way, which may outlast the call that began them.
 	commits sync.WaitGroup
+	links   *linkCache
 	// catalog lets one deletion of items through at a time.
 	catalog sync.Mutex
 	// letters guards the number of the last dead letter.
@@ -95,7 +96,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if options.Shards < 1 || options.Shards > math.MaxUint16+1 {
 		return nil, fmt.Errorf("%d shards: %w", options.Shards, event.Invalid("shards", "must be 1 to 65536"))
 	}
-	s := &Store{fs: options.fs, dir: dir}
+	s := &Store{fs: options.fs, dir: dir, links: newLinkCache()}
 	s.fatal = func(message string) {
 		options.Logger.Error("the store cannot go on; what was acknowledged is stored", "folder", dir, "cause", message)
 		options.fatal(message)
