@@ -1,6 +1,7 @@
 package feature
 
 import (
+	"slices"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
@@ -18,22 +19,22 @@ type Interaction struct {
 }
 
 // Recent returns the newest interactions with items, newest first, at most MaxRecent.
-func (s *State) Recent() []Interaction { return s.interactions(s.recent) }
+func (s *State) Recent() []Interaction { return s.AppendRecent(nil) }
+
+// AppendRecent appends Recent to all.
+func (s *State) AppendRecent(all []Interaction) []Interaction { return s.interactions(all, s.recent) }
 
 // Orders returns the newest lines of purchases and refunds, newest first, at most MaxOrders.
-func (s *State) Orders() []Interaction { return s.interactions(s.orders) }
+func (s *State) Orders() []Interaction { return s.interactions(nil, s.orders) }
 
-func (s *State) interactions(list []entry) []Interaction {
-	if len(list) == 0 {
-		return nil
-	}
-	all := make([]Interaction, len(list))
+func (s *State) interactions(all []Interaction, list []entry) []Interaction {
+	all = slices.Grow(all, len(list))
 	for i := range list {
 		e := &list[i]
-		all[i] = Interaction{
+		all = append(all, Interaction{
 			ItemID: s.table.text[e.item], Type: s.entryType(e), At: fromMicros(e.at),
 			Fingerprint: e.print, Quantity: int64(e.quantity),
-		}
+		})
 	}
 	return all
 }

@@ -1,7 +1,6 @@
 package rank
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -30,74 +29,106 @@ type interest struct {
 	// cause is the event that says the most, for reasons.
 	cause *feature.Interaction
 	most  float64
-	place int32 // among the interests, newest first
+	row   int32 // the item's number in the model; -1 where it is not known, or not looked up
 }
 
-// interactions are the visitor's, newest first: those of the request, then those on record.
-func (v *Visitor) interactions(now time.Time) []feature.Interaction {
-	var recent []feature.Interaction
-	if v.State != nil {
-		recent = v.State.Recent()
-	}
-	if len(v.Session) == 0 {
-		return recent
-	}
-	all := make([]feature.Interaction, 0, len(v.Session)+len(recent))
+// learning is the memory of reading one visitor's interests.
+type learning struct {
+	interactions []feature.Interaction
+	all, kept    []interest
+	places       map[string]int32
+	order        []strength
+	signals      []cf.Signal
+	signalOf     []int
+}
+
+// strength is the weight of an interest and its place in a list.
+type strength struct {
+	weight float64
+	place  int32
+}
+
+// interactions appends the visitor's, newest first: those of the request, then those on record.
+func (v *Visitor) interactions(all []feature.Interaction, now time.Time) []feature.Interaction {
 	for _, x := range slices.Backward(v.Session) {
 		if x.At.IsZero() {
 			x.At = now
 		}
 		all = append(all, x)
 	}
-	return append(all, recent...)
+	if v.State == nil {
+		return all
+	}
+	return v.State.AppendRecent(all)
 }
 
-// interestsOf adds up what the interactions, newest first, say of each item:
+// interests adds up what the visitor's interactions, newest first, say of each item:
 //
 //	weight(item) = sum over its events of w(type) 2^(-age/halfLife) 2^(-place/halfPlace)
 //
 // at most maxRepeats times the strongest of them. An event of a type with a negative
-// weight takes interest away; items left without any are not in the result. places is
-// memory.
-func interestsOf(all []feature.Interaction, weights cf.Weights, places map[string]int) []interest {
-	if len(all) == 0 {
+// weight takes interest away; items left without any are not in the result, which has the
+// strongest first and is valid until the next use of l.
+func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time) []interest {
+	l.interactions = visitor.interactions(l.interactions[:0], now)
+	if len(l.interactions) == 0 {
 		return nil
 	}
-	newest := all[0].At
-	for _, x := range all {
-		if x.At.After(newest) {
-			newest = x.At
+	newest := l.interactions[0].At
+	for i := range l.interactions {
+		if at := l.interactions[i].At; at.After(newest) {
+			newest = at
 		}
 	}
-	clear(places)
-	out := make([]interest, 0, len(all))
-	for n := range all {
-		x := &all[n]
+	if l.places == nil {
+		l.places = map[string]int32{}
+	}
+	clear(l.places)
+	l.all = l.all[:0]
+	for n := range l.interactions {
+		x := &l.interactions[n]
 		w := weightOf(weights, x.Type)
 		if w == 0 || x.ItemID == "" {
 			continue
 		}
-		place, known := places[x.ItemID]
+		place, known := l.places[x.ItemID]
 		if !known {
-			place = len(out)
-			places[x.ItemID] = place
-			out = append(out, interest{itemID: x.ItemID, cause: x, place: int32(place)})
+			place = int32(len(l.all))
+			l.places[x.ItemID] = place
+			l.all = append(l.all, interest{itemID: x.ItemID, cause: x, row: -1})
 		}
 		w *= math.Exp2(-float64(newest.Sub(x.At))/float64(halfLife) - float64(place)/halfPlace)
-		i := &out[place]
+		i := &l.all[place]
 		i.weight += w
 		if w > i.most {
 			i.most, i.cause = w, x
 		}
 	}
-	kept := out[:0]
-	for _, i := range out {
-		i.weight = min(i.weight, maxRepeats*i.most)
-		if i.weight > 0 {
-			kept = append(kept, i)
+	return l.strongestFirst()
+}
+
+// strongestFirst orders the interests that are left, those of equal weight newest first.
+func (l *learning) strongestFirst() []interest {
+	l.order, l.kept = l.order[:0], l.kept[:0]
+	for place := range l.all {
+		i := &l.all[place]
+		if i.weight = min(i.weight, maxRepeats*i.most); i.weight > 0 {
+			l.order = append(l.order, strength{i.weight, int32(place)})
 		}
 	}
-	return kept
+	slices.SortFunc(l.order, func(a, b strength) int {
+		switch {
+		case a.weight > b.weight:
+			return -1
+		case a.weight < b.weight:
+			return 1
+		}
+		return int(a.place - b.place)
+	})
+	for _, o := range l.order {
+		l.kept = append(l.kept, l.all[o.place])
+	}
+	return l.kept
 }
 
 // weightOf is the entry of the type, cf.CustomWeight for a custom type without one.
@@ -112,22 +143,22 @@ func weightOf(weights cf.Weights, t event.Type) float64 {
 // learn reads the visitor's interests, and those of them that the model knows. A model
 // that is mere popularity has nothing to say of a visitor.
 func (r *run) learn() {
-	r.interests = interestsOf(r.visitor.interactions(r.shop.Now), r.shop.Weights, r.scratch.places)
-	slices.SortFunc(r.interests, func(a, b interest) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.place, b.place))
-	})
+	l := &r.scratch.learning
+	r.interests = l.interests(r.visitor, r.shop.Weights, r.shop.Now)
 	if r.shop.Model == nil || r.shop.Model.Algorithm() == cf.Popularity {
 		return
 	}
-	r.signals = make([]cf.Signal, 0, len(r.interests))
-	r.signalOf = make([]int, 0, len(r.interests))
-	for i, x := range r.interests {
-		if len(r.signals) == maxSignals {
+	l.signals, l.signalOf = l.signals[:0], l.signalOf[:0]
+	for i := range r.interests {
+		if len(l.signals) == maxSignals {
 			break
 		}
+		x := &r.interests[i]
 		if row, ok := r.shop.Model.Index(x.itemID); ok {
-			r.signals = append(r.signals, cf.Signal{Item: row, Weight: float32(x.weight)})
-			r.signalOf = append(r.signalOf, i)
+			x.row = row
+			l.signals = append(l.signals, cf.Signal{Item: row, Weight: float32(x.weight)})
+			l.signalOf = append(l.signalOf, i)
 		}
 	}
+	r.signals, r.signalOf = l.signals, l.signalOf
 }

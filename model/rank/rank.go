@@ -97,7 +97,8 @@ type Scratch struct {
 	cf     cf.Scratch
 	search search
 	taken  map[string]struct{}
-	places map[string]int
+
+	learning learning
 }
 
 // run is the making of one list.
@@ -122,7 +123,7 @@ type run struct {
 func newRun(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, scratch *Scratch) *run {
 	r := &run{ctx: ctx, shop: shop, visitor: visitor, query: query, scratch: scratch}
 	if scratch.taken == nil {
-		scratch.taken, scratch.places = map[string]struct{}{}, map[string]int{}
+		scratch.taken = map[string]struct{}{}
 	}
 	clear(scratch.taken)
 	r.rules = rules{ctx: ctx, query: query, shop: shop, visitor: visitor, budget: expr.NewBudget()}
