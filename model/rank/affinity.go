@@ -12,7 +12,8 @@ import (
 // categories gives each an equal part.
 func Affinity(catalog Catalog, visitor *Visitor, weights cf.Weights, now time.Time) (categories, brands map[string]float64) {
 	categories, brands = map[string]float64{}, map[string]float64{}
-	for _, i := range interestsOf(visitor.interactions(now), weights, map[string]int{}) {
+	var l learning
+	for _, i := range l.interests(visitor, weights, now) {
 		item, ok := catalog.Item(i.itemID)
 		if !ok {
 			continue

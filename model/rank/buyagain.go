@@ -32,7 +32,7 @@ func BuyAgain(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, s
 			due = lapsed * lapsed / due
 		}
 		out = append(out, candidate{id: h.last.ItemID, score: max(due, 0), from: fromOrders, cause: int32(len(r.interests)), row: -1})
-		r.interests = append(r.interests, interest{itemID: h.last.ItemID, weight: 1, cause: &h.last})
+		r.interests = append(r.interests, interest{itemID: h.last.ItemID, weight: 1, cause: &h.last, row: -1})
 	}
 	slices.SortStableFunc(out, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
@@ -44,7 +44,7 @@ func BuyAgain(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, s
 func (v *Visitor) orders(now time.Time) []feature.Interaction {
 	session := Visitor{Session: v.Session}
 	var all []feature.Interaction
-	for _, x := range session.interactions(now) {
+	for _, x := range session.interactions(nil, now) {
 		if x.Type == event.Purchase || x.Type == event.Refund {
 			all = append(all, x)
 		}

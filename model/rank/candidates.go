@@ -83,52 +83,29 @@ func (s *rows) next() (candidate, bool) {
 	return candidate{id: s.model.ItemID(c.Item), score: float64(c.Score), from: s.from, cause: s.cause, row: c.Item}, true
 }
 
-// heap gives a model's candidates in the order of scores, equal ones by their number,
-// and only those above 0. Making it is O(n), taking one from it O(log n).
-type heap struct {
+// scored gives a model's candidates in the order of scores, equal ones by their number,
+// and only those above 0.
+type scored struct {
 	model Model
 	rest  []cf.Candidate
 }
 
-func newHeap(model Model, candidates []cf.Candidate) *heap {
-	h := &heap{model: model, rest: candidates}
-	for i := len(h.rest)/2 - 1; i >= 0; i-- {
-		h.sink(i)
-	}
-	return h
+func newScored(model Model, candidates []cf.Candidate) *scored {
+	heapify(candidates, better)
+	return &scored{model: model, rest: candidates}
 }
 
-func before(a, b cf.Candidate) bool {
+func better(a, b *cf.Candidate) bool {
 	return a.Score > b.Score || a.Score == b.Score && a.Item < b.Item
 }
 
-func (h *heap) sink(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(h.rest) {
-			return
-		}
-		if child+1 < len(h.rest) && before(h.rest[child+1], h.rest[child]) {
-			child++
-		}
-		if !before(h.rest[child], h.rest[i]) {
-			return
-		}
-		h.rest[i], h.rest[child] = h.rest[child], h.rest[i]
-		i = child
-	}
-}
-
-func (h *heap) next() (candidate, bool) {
-	if len(h.rest) == 0 || !(h.rest[0].Score > 0) {
+func (s *scored) next() (candidate, bool) {
+	if len(s.rest) == 0 || !(s.rest[0].Score > 0) {
 		return candidate{}, false
 	}
-	best := h.rest[0]
-	last := len(h.rest) - 1
-	h.rest[0] = h.rest[last]
-	h.rest = h.rest[:last]
-	h.sink(0)
-	return candidate{id: h.model.ItemID(best.Item), score: float64(best.Score), from: fromModel, cause: -1, row: best.Item}, true
+	var c cf.Candidate
+	c, s.rest = pop(s.rest, better)
+	return candidate{id: s.model.ItemID(c.Item), score: float64(c.Score), from: fromModel, cause: -1, row: c.Item}, true
 }
 
 // trends gives counted items.
@@ -168,8 +145,8 @@ func (s *alternate) next() (candidate, bool) {
 type admitted struct {
 	run     *run
 	sources []source
-	// newcomers enter at set places among the first source's candidates.
-	newcomers []candidate
+	// newcomers enter at set places among the first source's candidates; nil where there are none.
+	newcomers source
 	given     int
 	// at is the current source, first the one that gave the first candidate.
 	at, first int
@@ -204,12 +181,12 @@ func (a *admitted) next() (candidate, bool, error) {
 
 // newcomer gives the next newcomer where its place has come.
 func (a *admitted) newcomer() (candidate, bool) {
-	if len(a.newcomers) == 0 || a.at != a.first || a.given%bridgeEvery != bridgeEvery-2 {
+	if a.newcomers == nil || a.at != a.first || a.given%bridgeEvery != bridgeEvery-2 {
 		return candidate{}, false
 	}
-	c := a.newcomers[0]
-	a.newcomers = a.newcomers[1:]
-	return c, true
+	c, ok := a.newcomers.next()
+	c.newcomer = true
+	return c, ok
 }
 
 func (a *admitted) scale(c *candidate) {

@@ -17,10 +17,6 @@ const (
 	bridgeShare = 5
 	// bridgeEvery is the distance of their places; the first is the fifth of a list.
 	bridgeEvery = 6
-	// bridgeCandidates bounds the newcomers of a list.
-	bridgeCandidates = 64
-	// profileInterests bounds the interests, the strongest ones, that make a profile.
-	profileInterests = 32
 	// titleWords bounds the words of a title that count as traits.
 	titleWords = 8
 )
@@ -33,10 +29,15 @@ type Content struct {
 	places map[string]int32
 	// hashes are those of the ids.
 	hashes []uint64
-	// numbers are those of traits; traits are those of each item, roots the root of the sum
-	// of their values.
+	// model is the one that the index was made with; rows are the places of its items, -1
+	// where the catalog has none.
+	model Model
+	rows  []int32
+	// numbers are those of traits; the traits of item i are traits[ends[i]:ends[i+1]], and
+	// roots[i] is the root of the sum of their values.
 	numbers map[string]int32
-	traits  [][]int32
+	traits  []int32
+	ends    []int32
 	roots   []float64
 	// values say how much each trait tells: log(1 + N/n) / log(1 + N) for one that n of N
 	// items have.
@@ -58,15 +59,19 @@ func NewContent(catalog Catalog, model Model) *Content {
 	slices.SortFunc(items, func(a, b *event.Item) int {
 		return cmp.Or(b.AvailableFrom.Compare(a.AvailableFrom), strings.Compare(a.ID, b.ID))
 	})
-	c := &Content{places: make(map[string]int32, len(items)), numbers: map[string]int32{}}
+	c := &Content{places: make(map[string]int32, len(items)), numbers: map[string]int32{}, ends: make([]int32, 1, len(items)+1), model: model}
+	if model != nil {
+		c.rows = slices.Repeat([]int32{-1}, model.Items())
+	}
 	modelled := 0
-	for _, item := range items {
+	for at, item := range items {
 		known := false
 		if model != nil {
-			_, known = model.Index(item.ID)
-		}
-		if known {
-			modelled++
+			var row int32
+			if row, known = model.Index(item.ID); known {
+				c.rows[row] = int32(at)
+				modelled++
+			}
 		}
 		c.add(item, known)
 	}
@@ -76,8 +81,8 @@ func NewContent(catalog Catalog, model Model) *Content {
 		c.values[t] = math.Log1p(total/float64(len(list))) / math.Log1p(total)
 	}
 	c.roots = make([]float64, len(c.ids))
-	for i, traits := range c.traits {
-		c.roots[i] = math.Sqrt(c.worth(traits))
+	for i := range c.roots {
+		c.roots[i] = math.Sqrt(c.worth(c.traitsAt(int32(i))))
 	}
 	c.covers = len(items) > 0 && (model == nil || 2*modelled >= model.Items())
 	return c
@@ -85,16 +90,14 @@ func NewContent(catalog Catalog, model Model) *Content {
 
 func (c *Content) add(item *event.Item, known bool) {
 	at := int32(len(c.ids))
-	names := traitsOf(item)
-	traits := make([]int32, len(names))
-	for i, name := range names {
+	for _, name := range traitsOf(item) {
 		t, ok := c.numbers[name]
 		if !ok {
 			t = int32(len(c.all))
 			c.numbers[name] = t
 			c.all, c.fresh = append(c.all, nil), append(c.fresh, nil)
 		}
-		traits[i] = t
+		c.traits = append(c.traits, t)
 		c.all[t] = append(c.all[t], at)
 		if !known {
 			c.fresh[t] = append(c.fresh[t], at)
@@ -102,7 +105,7 @@ func (c *Content) add(item *event.Item, known bool) {
 		}
 	}
 	c.ids, c.hashes = append(c.ids, item.ID), append(c.hashes, xxhash.Sum64String(item.ID))
-	c.places[item.ID], c.traits = at, append(c.traits, traits)
+	c.places[item.ID], c.ends = at, append(c.ends, int32(len(c.traits)))
 }
 
 // worth is the sum of the traits' values.
@@ -154,10 +157,13 @@ func traitsOf(item *event.Item) []string {
 	return traits
 }
 
+// traitsAt are the traits of the item at a place.
+func (c *Content) traitsAt(at int32) []int32 { return c.traits[c.ends[at]:c.ends[at+1]] }
+
 // traitsNow are the traits of an item as it is now.
 func (c *Content) traitsNow(catalog Catalog, itemID string) []int32 {
 	if at, ok := c.places[itemID]; ok {
-		return c.traits[at]
+		return c.traitsAt(at)
 	}
 	item, ok := catalog.Item(itemID)
 	if !ok {
@@ -172,67 +178,13 @@ func (c *Content) traitsNow(catalog Catalog, itemID string) []int32 {
 	return traits
 }
 
-// profile is how much a visitor cares for each trait.
-type profile struct {
-	// share is by trait, at most 1; traits are those in which it is not 0.
-	share  []float64
-	traits []int32
-	// root is that of the sum of share x value.
-	root float64
-}
-
-// profileOf makes p the traits of what the visitor showed interest in, as shares.
-func (c *Content) profileOf(p *profile, catalog Catalog, interests []interest) {
-	for _, t := range p.traits {
-		p.share[t] = 0
+// traitsOfInterest is traitsNow, without a look-up where the model's number of the item leads
+// to them.
+func (c *Content) traitsOfInterest(shop *Shop, i *interest) []int32 {
+	if i.row >= 0 && c.model == shop.Model && c.rows[i.row] >= 0 {
+		return c.traitsAt(c.rows[i.row])
 	}
-	p.traits = p.traits[:0]
-	if len(p.share) < len(c.values) {
-		p.share = make([]float64, len(c.values))
-	}
-	sum := 0.0
-	for _, i := range interests[:min(len(interests), profileInterests)] {
-		traits := c.traitsNow(catalog, i.itemID)
-		if len(traits) == 0 {
-			continue
-		}
-		sum += i.weight
-		for _, t := range traits {
-			if p.share[t] == 0 {
-				p.traits = append(p.traits, t)
-			}
-			p.share[t] += i.weight
-		}
-	}
-	p.root = 0
-	for _, t := range p.traits {
-		p.share[t] /= sum
-		p.root += p.share[t] * c.values[t]
-	}
-	p.root = math.Sqrt(p.root)
-}
-
-// hit is what an item's traits have in common with the profile:
-//
-//	sum over the item's traits of share(t) value(t)
-//
-// Divided by the profile's root and the item's it is their cosine, weighted by the values.
-func (c *Content) hit(p *profile, traits []int32) float64 {
-	sum := 0.0
-	for _, t := range traits {
-		sum += p.share[t] * c.values[t]
-	}
-	return sum
-}
-
-// likeness is the cosine of an item and the profile, 0 to 1.
-func (c *Content) likeness(p *profile, catalog Catalog, itemID string) float64 {
-	traits := c.traitsNow(catalog, itemID)
-	hit := c.hit(p, traits)
-	if hit == 0 {
-		return 0
-	}
-	return hit / (math.Sqrt(c.worth(traits)) * p.root)
+	return c.traitsNow(shop.Catalog, i.itemID)
 }
 
 // between is the cosine of two items, 0 to 1.
@@ -247,81 +199,6 @@ func (c *Content) between(a, b []int32) float64 {
 		return 0
 	}
 	return hit / math.Sqrt(c.worth(a)*c.worth(b))
-}
-
-// reach is how far a search goes: the traits that it follows, and the items that it looks
-// at of each.
-type reach struct{ traits, items int }
-
-var (
-	bridgeReach  = reach{traits: 8, items: 32}
-	contentReach = reach{traits: 24, items: 64}
-)
-
-// search is the memory of a search for items that are alike.
-type search struct {
-	profile profile
-	leads   []lead
-	hits    []found
-	// seen holds the number of the search that saw the item last.
-	seen   []uint32
-	number uint32
-}
-
-// lead is a trait to follow and what it is worth to the visitor.
-type lead struct {
-	trait int32
-	worth float64
-}
-
-type found struct {
-	at    int32
-	score float64
-	turn  uint64
-}
-
-// alike returns up to n items of the lists that share traits with the profile, the most
-// alike first; equal ones in an order of the salt's own, so that every item gets its turn
-// before somebody. It follows the traits worth the most, and of each looks at the items
-// newest on offer.
-func (c *Content) alike(s *search, lists [][]int32, salt string, r reach, n int) []candidate {
-	p := &s.profile
-	s.leads, s.hits = s.leads[:0], s.hits[:0]
-	for _, t := range p.traits {
-		if len(lists[t]) > 0 {
-			s.leads = append(s.leads, lead{t, p.share[t] * c.values[t]})
-		}
-	}
-	slices.SortFunc(s.leads, func(a, b lead) int {
-		return cmp.Or(cmp.Compare(b.worth, a.worth), cmp.Compare(a.trait, b.trait))
-	})
-	s.begin(len(c.ids))
-	turns := xxhash.Sum64String(salt)
-	for _, l := range s.leads[:min(len(s.leads), r.traits)] {
-		list := lists[l.trait]
-		for _, at := range list[:min(len(list), r.items)] {
-			if s.seen[at] == s.number {
-				continue
-			}
-			s.seen[at] = s.number
-			s.hits = append(s.hits, found{at, c.hit(p, c.traits[at]) / c.roots[at], (turns ^ c.hashes[at]) * 0x9e3779b97f4a7c15})
-		}
-	}
-	slices.SortFunc(s.hits, func(a, b found) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.turn, b.turn), cmp.Compare(a.at, b.at))
-	})
-	out := make([]candidate, min(n, len(s.hits)))
-	for i, h := range s.hits[:len(out)] {
-		out[i] = candidate{id: c.ids[h.at], score: h.score / p.root, from: fromContent, cause: -1, row: -1}
-	}
-	return out
-}
-
-// begin makes every one of n items unseen.
-func (s *search) begin(n int) {
-	if s.number++; s.number == 0 || len(s.seen) < n {
-		s.seen, s.number = make([]uint32, n), 1
-	}
 }
 
 // catalogue gives the whole catalog, the newest on offer first.

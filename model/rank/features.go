@@ -21,7 +21,7 @@ func (v *Visitor) features(shop *Shop) *expr.User {
 	if v.State != nil {
 		summarize(u, v.State.Summary(shop.Now))
 	}
-	for _, x := range v.interactions(shop.Now) {
+	for _, x := range v.interactions(nil, shop.Now) {
 		u.RecentItems = append(u.RecentItems, expr.RecentItem{
 			ItemID: x.ItemID, Type: string(x.Type), At: x.At, Quantity: x.Quantity,
 		})

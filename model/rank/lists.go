@@ -22,14 +22,17 @@ func Recommend(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, 
 	r.learn()
 	sources := make([]source, 0, 5)
 	if len(r.signals) > 0 {
-		sources = append(sources, newHeap(shop.Model, shop.Model.Score(r.signals, &scratch.cf)))
+		sources = append(sources, newScored(shop.Model, shop.Model.Score(r.signals, &scratch.cf)))
 	}
 	if content := shop.Content; len(r.interests) > 0 && content != nil {
+		salt := string(visitor.Key)
 		if len(r.signals) > 0 && content.newcomers {
-			r.newcomers = newcomers(content.alike(r.search(), content.fresh, string(visitor.Key), bridgeReach, bridgeCandidates))
+			s := r.search()
+			r.newcomers = content.alike(s, &s.newcomers, content.fresh, salt, bridgeReach, nil)
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: r.others(content.alike(r.search(), content.all, string(visitor.Key), contentReach, relatedItems))}
+			s := r.search()
+			return content.alike(s, &s.others, content.all, salt, contentReach, r.interests)
 		}))
 	}
 	sources = append(sources,
@@ -42,24 +45,9 @@ func Recommend(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, 
 func (r *run) search() *search {
 	if !r.profiled {
 		r.profiled = true
-		r.shop.Content.profileOf(&r.scratch.search.profile, r.shop.Catalog, r.interests)
+		r.shop.Content.profileOf(&r.scratch.search.profile, r.shop, r.interests)
 	}
 	return &r.scratch.search
-}
-
-// others leaves out what the visitor has shown interest in already.
-func (r *run) others(candidates []candidate) []candidate {
-	return slices.DeleteFunc(candidates, func(c candidate) bool {
-		return slices.ContainsFunc(r.interests, func(i interest) bool { return i.itemID == c.id })
-	})
-}
-
-// newcomers marks candidates as such.
-func newcomers(candidates []candidate) []candidate {
-	for i := range candidates {
-		candidates[i].newcomer = true
-	}
-	return candidates
 }
 
 // Similar lists what can go in the place of an item: what the model knows to be, then what
@@ -78,22 +66,19 @@ func Similar(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, sc
 	}
 	if item != nil && shop.Content != nil {
 		s := &scratch.search
-		shop.Content.profileOf(&s.profile, shop.Catalog, []interest{{itemID: itemID, weight: 1}})
+		shop.Content.profileOf(&s.profile, shop, []interest{{itemID: itemID, weight: 1, row: row}})
 		if row >= 0 {
-			r.newcomers = newcomers(causedBy(0, shop.Content.alike(s, shop.Content.fresh, itemID, bridgeReach, bridgeCandidates)))
+			fresh := shop.Content.alike(s, &s.newcomers, shop.Content.fresh, itemID, bridgeReach, nil)
+			fresh.cause = 0
+			r.newcomers = fresh
 		}
 		sources = append(sources, later(func() source {
-			return &slice{rest: causedBy(0, shop.Content.alike(s, shop.Content.all, itemID, contentReach, relatedItems))}
+			others := shop.Content.alike(s, &s.others, shop.Content.all, itemID, contentReach, nil)
+			others.cause = 0
+			return others
 		}))
 	}
 	return r.list(sources...)
-}
-
-func causedBy(cause int32, candidates []candidate) []candidate {
-	for i := range candidates {
-		candidates[i].cause = cause
-	}
-	return candidates
 }
 
 // find looks an item up in the model and in the catalog; row is -1 where the model has none.
@@ -220,14 +205,14 @@ func (r *run) scoreGiven(given []candidate) float64 {
 func RecentlyViewed(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, scratch *Scratch) ([]Entry, error) {
 	r := newRun(ctx, shop, visitor, query, scratch)
 	var out []candidate
-	for _, x := range visitor.interactions(shop.Now) {
+	for _, x := range visitor.interactions(nil, shop.Now) {
 		if !viewed(x) {
 			continue
 		}
 		out = append(out, candidate{
 			id: x.ItemID, score: 1 / float64(len(out)+1), from: fromHistory, cause: int32(len(r.interests)), row: -1,
 		})
-		r.interests = append(r.interests, interest{itemID: x.ItemID, weight: 1, cause: &x})
+		r.interests = append(r.interests, interest{itemID: x.ItemID, weight: 1, cause: &x, row: -1})
 	}
 	return r.list(&slice{rest: out})
 }

@@ -116,7 +116,7 @@ type run struct {
 	signals   []cf.Signal
 	signalOf  []int
 	profiled  bool // whether the scratch has the profile of the interests
-	newcomers []candidate
+	newcomers source
 	basket    []string
 }
 

@@ -87,8 +87,9 @@ func (r *run) contentReasons(c *candidate) []Reason {
 	best, most := -1, 0.0
 	content, catalog := r.shop.Content, r.shop.Catalog
 	traits := content.traitsNow(catalog, c.id)
-	for i, x := range r.interests {
-		if likeness := content.between(traits, content.traitsNow(catalog, x.itemID)) * math.Sqrt(x.weight); likeness > most {
+	for i := range r.interests {
+		x := &r.interests[i]
+		if likeness := content.between(traits, content.traitsOfInterest(r.shop, x)) * math.Sqrt(x.weight); likeness > most {
 			best, most = i, likeness
 		}
 	}

@@ -414,7 +414,7 @@ func best(weights map[int32]float32, n int) []cf.Candidate {
 		out = append(out, cf.Candidate{Item: i, Score: w})
 	}
 	slices.SortFunc(out, func(a, b cf.Candidate) int {
-		if before(a, b) {
+		if better(&a, &b) {
 			return -1
 		}
 		return 1
