@@ -17,7 +17,7 @@ type memoryBench struct {
 	Each  int `help:"Events of each." default:"20"`
 }
 
-// Run writes the events in random order of users, and prints the server's resident memory
+// Run writes the events in sessions, the users in random order, and prints the server's resident memory
 // and how long it takes to be ready again after a clean stop and after a kill.
 func (b *memoryBench) Run(ctx context.Context, attune binary) error {
 	dir, err := os.MkdirTemp("", "attune-bench-*")
@@ -57,6 +57,10 @@ func (b *memoryBench) Run(ctx context.Context, attune binary) error {
 	return server.stop(os.Interrupt)
 }
 
+// sessionEvents is how many events a user sends at a time.
+const sessionEvents = 5
+
+// fill sends the events of each user in sessions; each time round, users come in another order.
 func (b *memoryBench) fill(ctx context.Context, server *process) error {
 	events := attunev1.NewEventServiceClient(server.conn)
 	running, ctx := errgroup.WithContext(ctx)
@@ -65,17 +69,29 @@ func (b *memoryBench) fill(ctx context.Context, server *process) error {
 	for w := range writers {
 		running.Go(func() error {
 			random := rand.New(rand.NewPCG(11, uint64(w)))
-			for left := b.Users * b.Each / writers; left > 0; left -= size {
-				batch := make([]*attunev1.Event, min(size, left))
-				for i := range batch {
-					batch[i] = new(attunev1.Event)
-					visits.fill(batch[i], random)
+			var batch []*attunev1.Event
+			send := func(full int) error {
+				if len(batch) < full {
+					return nil
 				}
-				if _, err := events.Write(ctx, &attunev1.WriteRequest{Events: batch}); err != nil {
-					return err
+				_, err := events.Write(ctx, &attunev1.WriteRequest{Events: batch})
+				batch = batch[:0]
+				return err
+			}
+			for sent := 0; sent < b.Each; sent += sessionEvents {
+				for _, u := range random.Perm((b.Users - w + writers - 1) / writers) {
+					for range min(sessionEvents, b.Each-sent) {
+						e := new(attunev1.Event)
+						visits.fill(e, random)
+						e.UserId = visits.users[u*writers+w]
+						batch = append(batch, e)
+					}
+					if err := send(size); err != nil {
+						return err
+					}
 				}
 			}
-			return nil
+			return send(1)
 		})
 	}
 	return running.Wait()

@@ -6,7 +6,7 @@ import (
 )
 
 // rows is a sparse matrix by rows: row r holds columns[ends[r-1]:ends[r]], strictly
-// increasing, with the values beside them.
+// increasing but in best, with the values beside them.
 type rows struct {
 	ends    []int64
 	columns []int32
@@ -44,6 +44,32 @@ func (m *rows) at(r, c int32) float32 {
 		return values[i]
 	}
 	return 0
+}
+
+// candidates appends row r to all.
+func (m *rows) candidates(r int32, all []Candidate) []Candidate {
+	columns, values := m.row(r)
+	all = slices.Grow(all, len(columns))
+	for i, c := range columns {
+		all = append(all, Candidate{Item: c, Score: values[i]})
+	}
+	return all
+}
+
+// best returns a matrix of the n greatest values of each row, in no order. O(entries).
+func (m *rows) best(n int) rows {
+	kept := newRows(len(m.ends), m.width)
+	entries := min(len(m.columns), n*len(m.ends))
+	kept.columns, kept.values = make([]int32, 0, entries), make([]float32, 0, entries)
+	var all []Candidate
+	for r := range m.ends {
+		all = m.candidates(int32(r), all[:0])
+		for _, c := range keepBest(all, n) {
+			kept.columns, kept.values = append(kept.columns, c.Item), append(kept.values, c.Score)
+		}
+		kept.ends[r] = int64(len(kept.columns))
+	}
+	return kept
 }
 
 // transpose returns the matrix by columns. O(entries).

@@ -26,6 +26,8 @@ type Snapshot struct {
 	best  []Candidate
 	// gram is what the systems of all visitors have in common, rank x rank.
 	gram []float32
+	// near are the factorNear best of each row of similar, where ALS is to look among them.
+	near rows
 }
 
 // Candidate is an item with its score; scores compare within one answer only.
@@ -72,12 +74,7 @@ func (s *Snapshot) Together(item int32, n int) []Candidate { return top(&s.toget
 func (s *Snapshot) Popular() []Candidate { return s.best }
 
 func top(m *rows, item int32, n int) []Candidate {
-	columns, values := m.row(item)
-	all := make([]Candidate, len(columns))
-	for i, c := range columns {
-		all[i] = Candidate{Item: c, Score: values[i]}
-	}
-	all = keepBest(all, n)
+	all := keepBest(m.candidates(item, nil), n)
 	byScore(all)
 	return all
 }
@@ -93,6 +90,9 @@ func (s *Snapshot) derive() *Snapshot {
 	byScore(s.best)
 	if s.algorithm == ALS {
 		s.gram = s.penalty.gram(s.factors)
+		if len(s.itemIDs) > FullScanItems {
+			s.near = s.similar.best(factorNear)
+		}
 	}
 	return s
 }

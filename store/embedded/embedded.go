@@ -226,8 +226,9 @@ func (s *Store) close() error {
 		errs = append(errs, s.flush(context.Background(), sh))
 	}
 	s.commits.Wait()
+	// Written out, the next start has no write-ahead log to replay.
 	return errors.Join(append(errs, translate(s.folded.Flush()), translate(s.folded.Close()),
-		translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
+		translate(s.db.Flush()), translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
 }
 
 // errFound ends a scan that has what it looked for.

@@ -38,10 +38,10 @@ type Options struct {
 	// Logger receives what an operator should know.
 	Logger *slog.Logger
 	// FlushEvery is the longest time between two flushes of features, each of which moves
-	// the marks. Default 10 s.
+	// the marks. Default 5 s.
 	FlushEvery time.Duration
 	// FlushEvents is the number of events after which features are flushed sooner: about
-	// what Open has to fold again after a crash. Default 500,000.
+	// what Open has to fold again after a crash. Default 300,000.
 	FlushEvents int64
 }
 
@@ -73,10 +73,10 @@ type History struct {
 // stores stay the caller's to close, after the History.
 func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
 	if options.FlushEvery == 0 {
-		options.FlushEvery = 10 * time.Second
+		options.FlushEvery = 5 * time.Second
 	}
 	if options.FlushEvents == 0 {
-		options.FlushEvents = 500_000
+		options.FlushEvents = 300_000
 	}
 	h := &History{stores: stores, options: options}
 	healing, healCtx := errgroup.WithContext(ctx)
