@@ -156,7 +156,7 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 		t.Fatalf("%d candidates", len(got))
 	}
 	for _, x := range history {
-		for _, c := range s.Similar(x.Item, 50) {
+		for _, c := range s.Similar(x.Item, factorNear) {
 			if !seen[c.Item] {
 				t.Fatalf("neighbour %d is no candidate", c.Item)
 			}
