@@ -85,9 +85,13 @@ func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time
 	}
 	clear(l.places)
 	l.all = l.all[:0]
+	kind, base := event.Type(""), 0.0
 	for n := range l.interactions {
 		x := &l.interactions[n]
-		w := weightOf(weights, x.Type)
+		if x.Type != kind { // most are of the type of the one before
+			kind, base = x.Type, weightOf(weights, x.Type)
+		}
+		w := base
 		if w == 0 || x.ItemID == "" {
 			continue
 		}
