@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -132,11 +134,16 @@ func words(code codes.Code) string {
 
 // printJSON writes a message with the contract's names, as the REST routes do.
 func printJSON(out io.Writer, m proto.Message) error {
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true, Multiline: true, Indent: "  "}.Marshal(m)
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", data)
+	var text bytes.Buffer
+	// protojson's own spaces differ from build to build.
+	if err := json.Indent(&text, data, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, text.String())
 	return err
 }
 
