@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unique"
 
 	"github.com/attune-shop/attune/model/event"
 )
@@ -32,13 +31,13 @@ func (c *Counters) Append(dst []byte) []byte {
 			}
 		}
 	}
-	texts := slices.SortedFunc(maps.Keys(numbers), func(a, b text) int { return strings.Compare(a.Value(), b.Value()) })
+	texts := slices.SortedFunc(maps.Keys(numbers), func(a, b text) int { return strings.Compare(c.texts[a], c.texts[b]) })
 	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(len(texts)))
 	for i, t := range texts {
 		numbers[t] = uint32(i)
-		dst = binary.AppendUvarint(dst, uint64(len(t.Value())))
-		dst = append(dst, t.Value()...)
+		dst = binary.AppendUvarint(dst, uint64(len(c.texts[t])))
+		dst = append(dst, c.texts[t]...)
 	}
 	dst = binary.AppendUvarint(dst, c.changes)
 	dst = c.hours.append(dst, numbers)
@@ -84,8 +83,13 @@ func Decode(data []byte) (*Counters, error) {
 		return nil, fmt.Errorf("trend counters: version %d: %w", data[0], event.ErrCorrupt)
 	}
 	r := reader{data: data[1:]}
-	texts := r.texts()
-	c := &Counters{changes: r.uint()}
+	names := r.texts()
+	c := &Counters{changes: r.uint(), texts: make(map[text]string, len(names))}
+	texts := make([]text, len(names))
+	for i, name := range names {
+		texts[i] = textOf(name)
+		c.texts[texts[i]] = name
+	}
 	c.hours = r.series(texts, hoursKept, 2*hourEntries)
 	c.days = r.series(texts, daysKept, 2*dayEntries)
 	if r.bad || len(r.data) > 0 {
@@ -130,19 +134,19 @@ func (r *reader) count(most int) int {
 	return int(n)
 }
 
-func (r *reader) texts() []text {
-	texts := make([]text, 0, r.count(1<<30))
+func (r *reader) texts() []string {
+	texts := make([]string, 0, r.count(1<<30))
 	for range cap(texts) {
 		size := r.count(1 << 20)
 		t := string(r.data[:size])
 		r.data = r.data[size:]
-		if len(texts) > 0 && t <= texts[len(texts)-1].Value() {
+		if len(texts) > 0 && t <= texts[len(texts)-1] {
 			r.bad = true
 		}
 		if r.bad {
 			return nil
 		}
-		texts = append(texts, unique.Make(t))
+		texts = append(texts, t)
 	}
 	return texts
 }
@@ -170,7 +174,7 @@ func (r *reader) series(texts []text, kept int64, entries int) series {
 func (r *reader) bucket(texts []text, entries int) bucket {
 	n := r.count(entries)
 	b := make(bucket, n)
-	var last entry
+	var lastKind, lastItem uint64
 	for i := range n {
 		kind, item, count := r.uint(), r.uint(), r.uint()
 		if kind >= uint64(len(texts)) || item >= uint64(len(texts)) || count == 0 || count > maxCount {
@@ -179,12 +183,12 @@ func (r *reader) bucket(texts []text, entries int) bucket {
 		if r.bad {
 			return nil
 		}
-		e := entry{texts[kind], texts[item]}
-		if e.item.Value() == "" || i > 0 && e.compare(last) <= 0 {
+		if texts[item] == textOf("") || i > 0 && (kind < lastKind || kind == lastKind && item <= lastItem) {
 			r.bad = true
 			return nil
 		}
-		b[e], last = int64(count), e
+		b[entry{texts[kind], texts[item]}] = int64(count)
+		lastKind, lastItem = kind, item
 	}
 	return b
 }

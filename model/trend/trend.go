@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unique"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -37,10 +36,14 @@ const (
 )
 
 // Counters counts events by item, type and time. The zero Counters is ready for use.
-// At most hoursKept + daysKept buckets of twice their entries are held, some 40 MB at the worst.
+// At most hoursKept + daysKept buckets of twice their entries are held, some 30 MB at the worst.
 type Counters struct {
 	hours, days series
-	changes     uint64
+	// texts are the names that entries stand for, and some that none does any more; used
+	// is how many of them some did when they were last looked through.
+	texts   map[text]string
+	used    int
+	changes uint64
 }
 
 // Count is an item and its weighted number of events.
@@ -49,15 +52,13 @@ type Count struct {
 	Score  float64
 }
 
-// text is a string that is in memory once, however many buckets have it.
-type text = unique.Handle[string]
+// text stands for a name: its 64-bit hash. That two of a million items share one has a
+// chance of one in 37 million.
+type text uint64
+
+func textOf(name string) text { return text(xxhash.Sum64String(name)) }
 
 type entry struct{ kind, item text }
-
-// compare orders entries by type, then item.
-func (e entry) compare(other entry) int {
-	return cmp.Or(strings.Compare(e.kind.Value(), other.kind.Value()), strings.Compare(e.item.Value(), other.item.Value()))
-}
 
 type bucket map[entry]int64
 
@@ -74,9 +75,22 @@ func (c *Counters) Add(at time.Time, kind event.Type, itemID string, n int64) {
 		return
 	}
 	c.changes++
-	e := entry{unique.Make(string(kind)), unique.Make(itemID)}
-	c.hours.add(floorDiv(at.Unix(), 3600), hoursKept, hourEntries, e, n)
-	c.days.add(floorDiv(at.Unix(), 86400), daysKept, dayEntries, e, n)
+	e := entry{textOf(string(kind)), textOf(itemID)}
+	first := c.hours.add(floorDiv(at.Unix(), 3600), hoursKept, hourEntries, e, n)
+	if c.days.add(floorDiv(at.Unix(), 86400), daysKept, dayEntries, e, n) || first {
+		c.name(e.kind, string(kind))
+		c.name(e.item, itemID)
+	}
+}
+
+func (c *Counters) name(t text, name string) {
+	if _, known := c.texts[t]; known {
+		return
+	}
+	if c.texts == nil {
+		c.texts = map[text]string{}
+	}
+	c.texts[t] = strings.Clone(name)
 }
 
 // Changes grows with every event that was added; equal values mean equal lists at one time.
@@ -84,7 +98,7 @@ func (c *Counters) Changes() uint64 { return c.changes }
 
 // Clone returns a copy. O(entries).
 func (c *Counters) Clone() *Counters {
-	return &Counters{hours: c.hours.clone(), days: c.days.clone(), changes: c.changes}
+	return &Counters{hours: c.hours.clone(), days: c.days.clone(), texts: maps.Clone(c.texts), used: c.used, changes: c.changes}
 }
 
 func (s *series) clone() series {
@@ -99,6 +113,18 @@ func (s *series) clone() series {
 func (c *Counters) Prune(now time.Time) {
 	c.hours.prune(floorDiv(now.Unix(), 3600), hoursKept)
 	c.days.prune(floorDiv(now.Unix(), 86400), daysKept)
+	if len(c.texts) <= 2*c.used {
+		return
+	}
+	used := make(map[text]string, c.used)
+	for _, s := range []*series{&c.hours, &c.days} {
+		for _, b := range s.buckets {
+			for e := range b {
+				used[e.kind], used[e.item] = c.texts[e.kind], c.texts[e.item]
+			}
+		}
+	}
+	c.texts, c.used = used, max(len(used), 1000)
 }
 
 // Top returns the n items with the greatest weighted number of events in the window that
@@ -115,10 +141,10 @@ func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, wei
 	}
 	milli := make(map[text]int64, len(weights))
 	if kind != "" {
-		milli[unique.Make(string(kind))] = 1000
+		milli[textOf(string(kind))] = 1000
 	} else {
 		for t, w := range weights {
-			milli[unique.Make(string(t))] = int64(w * 1000)
+			milli[textOf(string(t))] = int64(w * 1000)
 		}
 	}
 	from := now.Add(-window).Unix()
@@ -131,13 +157,13 @@ func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, wei
 			}
 		}
 	}
-	return best(sums, float64(unit/60*1000), n)
+	return c.best(sums, float64(unit/60*1000), n)
 }
 
-func best(sums map[text]int64, unit float64, n int) []Count {
+func (c *Counters) best(sums map[text]int64, unit float64, n int) []Count {
 	out := make([]Count, 0, len(sums))
 	for item, sum := range sums {
-		out = append(out, Count{ItemID: item.Value(), Score: float64(sum) / unit})
+		out = append(out, Count{ItemID: c.texts[item], Score: float64(sum) / unit})
 	}
 	slices.SortFunc(out, func(a, b Count) int {
 		if c := cmp.Compare(b.Score, a.Score); c != 0 {
@@ -148,13 +174,14 @@ func best(sums map[text]int64, unit float64, n int) []Count {
 	return out[:min(n, len(out))]
 }
 
-func (s *series) add(at, kept int64, entries int, e entry, n int64) {
+// add tells whether the entry is new in its bucket.
+func (s *series) add(at, kept int64, entries int, e entry, n int64) (first bool) {
 	if s.buckets == nil {
 		s.buckets = map[int64]bucket{}
 		s.newest = at
 	}
 	if at <= s.newest-kept {
-		return
+		return false
 	}
 	if at > s.newest {
 		s.newest = at
@@ -165,10 +192,13 @@ func (s *series) add(at, kept int64, entries int, e entry, n int64) {
 		b = bucket{}
 		s.buckets[at] = b
 	}
+	before := len(b)
 	b[e] = min(b[e]+min(n, maxCount), maxCount)
+	first = len(b) > before
 	if len(b) > 2*entries {
 		s.buckets[at] = b.frequent(entries)
 	}
+	return first
 }
 
 // prune forgets the buckets at and before at - kept.
@@ -181,25 +211,18 @@ func (s *series) prune(at, kept int64) {
 }
 
 // frequent keeps the n entries with the greatest counts; which of equal ones is decided
-// by a hash, which is cheaper to compare than their names and as repeatable.
+// by their hashes.
 func (b bucket) frequent(n int) bucket {
 	type ranked struct {
+		entry
 		count int64
-		hash  uint64
-		entry entry
 	}
 	all := make([]ranked, 0, len(b))
 	for e, count := range b {
-		all = append(all, ranked{count, xxhash.Sum64String(e.item.Value()) ^ xxhash.Sum64String(e.kind.Value()), e})
+		all = append(all, ranked{e, count})
 	}
 	slices.SortFunc(all, func(x, y ranked) int {
-		if c := cmp.Compare(y.count, x.count); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(x.hash, y.hash); c != 0 {
-			return c
-		}
-		return x.entry.compare(y.entry)
+		return cmp.Or(cmp.Compare(y.count, x.count), cmp.Compare(x.item, y.item), cmp.Compare(x.kind, y.kind))
 	})
 	out := make(bucket, 2*n)
 	for _, r := range all[:min(n, len(all))] {
