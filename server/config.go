@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"time"
+
+	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/event"
 )
 
 // maxRetention bounds --retention, in months.
@@ -24,11 +28,11 @@ type Config struct {
 	Now time.Time `help:"Start the clock at this time (RFC 3339), so that the windows of old data mean something." placeholder:"TIME"`
 	// Retention is the number of whole months that events are kept beside the current one; 0 is for good.
 	Retention int `help:"Months after which events expire; 0 keeps them for good." default:"0" placeholder:"MONTHS"`
-	// CacheMiB bounds what the store keeps of its data in memory, in MiB.
-	CacheMiB int64 `name:"cache-mib" help:"Memory for the store's caches, in MiB." default:"128" placeholder:"MIB"`
+	// CacheMiB bounds the cache of blocks read from disk, in MiB; 0 is 128.
+	CacheMiB int64 `name:"cache-mib" help:"Memory for blocks read from disk, in MiB." default:"128" placeholder:"MIB"`
 	// Weights change how much interest an event of a type shows; cf.DefaultWeights for the others.
 	Weights map[string]float64 `help:"Interest that one event of a type shows, as in view_item=1;purchase=5." placeholder:"TYPE=WEIGHT"`
-	// KeepModels is how many trained versions are kept.
+	// KeepModels is how many trained versions are kept; 0 is 5.
 	KeepModels int `help:"Trained versions kept." default:"5" placeholder:"N"`
 	// DrainTimeout bounds how long calls under way may take at the end.
 	DrainTimeout time.Duration `help:"Time that calls under way have when the server ends." default:"10s" placeholder:"TIME"`
@@ -73,4 +77,13 @@ func (c *Config) logger() *slog.Logger {
 		return c.Logger
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+}
+
+// weights returns cf.DefaultWeights with what the configuration changes.
+func (c *Config) weights() cf.Weights {
+	weights := maps.Clone(cf.DefaultWeights())
+	for name, weight := range c.Weights {
+		weights[event.Canonical(name)] = weight
+	}
+	return weights
 }

@@ -34,8 +34,8 @@ type services struct {
 	models attunev1.ModelServiceServer
 }
 
-// serveGRPC makes the gRPC server with every service, health and reflection.
-func (s *Server) serveGRPC(all services) {
+// newGRPC makes the gRPC server with every service, health and reflection.
+func (s *Server) newGRPC(all services) {
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(fault.Unary(s.logger)),
 		grpc.ChainStreamInterceptor(fault.Stream(s.logger)),

@@ -9,18 +9,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/attune-shop/attune/model/cf"
-	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/catalog"
 	"github.com/attune-shop/attune/server/ingest"
 	"github.com/attune-shop/attune/server/recommend"
@@ -61,7 +57,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	}
 	now, logger, weights := cfg.clock(), s.logger, cfg.weights()
 
-	stores, err := embedded.Open(cfg.Data, embedded.Options{CacheBytes: cfg.CacheMiB << 20})
+	stores, err := embedded.Open(cfg.Data, embedded.Options{CacheBytes: cfg.CacheMiB << 20, Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -99,7 +95,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	s.events = ingest.New(ingest.Options{History: past, Rejected: stores, Now: now, RetentionMonths: cfg.Retention})
 	s.closing = append(s.closing, func() error { s.events.Close(); return nil })
 
-	s.serveGRPC(services{
+	s.newGRPC(services{
 		events: s.events, items: catalog.New(shelf), lists: lists, models: models,
 		users: user.New(user.Options{People: kept, Catalog: shelf, Weights: weights, Now: now}),
 	})
@@ -193,32 +189,4 @@ func Run(ctx context.Context, cfg Config, out io.Writer) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTimeout)
 	defer cancel()
 	return errors.Join(err, s.Close(closing))
-}
-
-// Verify makes every visitor's features in a data folder again from the history and
-// compares. No server may have the folder open.
-func Verify(ctx context.Context, dir string) (history.Report, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return history.Report{}, fmt.Errorf("data folder: %w", err)
-	}
-	cfg := Config{}
-	stores, err := embedded.Open(dir, embedded.Options{})
-	if err != nil {
-		return history.Report{}, err
-	}
-	past, err := history.Open(ctx, stores, history.Options{Now: cfg.clock(), Logger: cfg.logger()})
-	if err != nil {
-		return history.Report{}, errors.Join(fmt.Errorf("open the history: %w", err), stores.Close())
-	}
-	report, err := past.Verify(ctx)
-	return report, errors.Join(err, past.Close(), stores.Close())
-}
-
-// weights returns cf.DefaultWeights with what the configuration changes.
-func (c *Config) weights() cf.Weights {
-	weights := maps.Clone(cf.DefaultWeights())
-	for name, weight := range c.Weights {
-		weights[event.Canonical(name)] = weight
-	}
-	return weights
 }

@@ -2,50 +2,12 @@ package rank
 
 import (
 	"cmp"
-	"context"
 	"slices"
-
-	"github.com/attune-shop/attune/model/event"
-	"github.com/attune-shop/attune/model/rank/expr"
 )
 
 // boostWindow is how many of the best items a boost puts in a new order, where the list
 // itself is not longer. Items behind them keep their places.
 const boostWindow = 300
-
-// rules evaluates the request's filter and boost, within one budget.
-type rules struct {
-	ctx     context.Context
-	query   *Query
-	shop    *Shop
-	visitor *Visitor
-	// user is made when the first rule asks for it.
-	user   *expr.User
-	budget *expr.Budget
-}
-
-// seen returns the item as rules see it: one without an entry in the catalog has an id only.
-func (c *candidate) seen() *event.Item {
-	if c.item == nil {
-		return &event.Item{ID: c.id}
-	}
-	return c.item
-}
-
-func (r *rules) userFor(needed bool) *expr.User {
-	if needed && r.user == nil {
-		r.user = r.visitor.features(r.shop)
-	}
-	return r.user
-}
-
-func (r *rules) keeps(c *candidate) (bool, error) {
-	filter := r.query.Filter
-	if filter == nil {
-		return true, nil
-	}
-	return filter.Keep(r.ctx, c.seen(), r.userFor(filter.UsesUser()), r.budget)
-}
 
 // boost returns the candidate's score times its boost.
 func (r *run) boost(c candidate) (float64, error) {
@@ -53,7 +15,7 @@ func (r *run) boost(c candidate) (float64, error) {
 	if boost == nil {
 		return c.score, nil
 	}
-	factor, err := boost.Factor(r.ctx, c.seen(), r.rules.userFor(boost.UsesUser()), r.rules.budget)
+	factor, err := boost.Factor(r.ctx, c.forRules(), r.rules.userFor(boost.UsesUser()), r.rules.budget)
 	return c.score * factor, err
 }
 

@@ -89,7 +89,7 @@ func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time
 	for n := range l.interactions {
 		x := &l.interactions[n]
 		if x.Type != kind { // most are of the type of the one before
-			kind, base = x.Type, weightOf(weights, x.Type)
+			kind, base = x.Type, weights.Of(x.Type)
 		}
 		w := base
 		if w == 0 || x.ItemID == "" {
@@ -133,15 +133,6 @@ func (l *learning) strongestFirst() []interest {
 		l.kept = append(l.kept, l.all[o.place])
 	}
 	return l.kept
-}
-
-// weightOf is the entry of the type, cf.CustomWeight for a custom type without one.
-func weightOf(weights cf.Weights, t event.Type) float64 {
-	w, ok := weights[t]
-	if !ok && t.Number() == 0 {
-		return cf.CustomWeight
-	}
-	return w
 }
 
 // learn reads the visitor's interests, and those of them that the model knows. A model

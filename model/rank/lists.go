@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/trend"
 )
@@ -216,5 +215,3 @@ func RecentlyViewed(ctx context.Context, shop *Shop, visitor *Visitor, query *Qu
 	}
 	return r.list(&slice{rest: out})
 }
-
-var _ Model = (*cf.Snapshot)(nil)

@@ -34,6 +34,8 @@ type Model interface {
 	Popular() []cf.Candidate
 }
 
+var _ Model = (*cf.Snapshot)(nil)
+
 // Catalog is what the shop offers now.
 type Catalog interface {
 	// Item returns an item that nobody changes.
@@ -53,8 +55,7 @@ type Shop struct {
 	// Trending returns the items with the most events of late, best first. It is called
 	// only where a list needs them.
 	Trending func() []trend.Count
-	// Weights say how much interest an event of each type shows; a custom type without one
-	// has cf.CustomWeight, any other shows none.
+	// Weights say how much interest an event of each type shows.
 	Weights cf.Weights
 	Now     time.Time
 }

@@ -133,18 +133,19 @@ func (c *Counters) Prune(now time.Time) {
 // type does, each event once. A window of up to 48 hours is made of hours and a longer one
 // of days; of the oldest bucket that share counts that lies inside the window.
 // O(entries in the window).
-func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, weights map[event.Type]float64, n int) []Count {
+func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, weight func(event.Type) float64, n int) []Count {
 	window = min(max(window, MinWindow), MaxWindow)
 	s, unit := &c.hours, int64(3600)
 	if window > hoursKept*time.Hour {
 		s, unit = &c.days, 86400
 	}
-	milli := make(map[text]int64, len(weights))
+	milli := map[text]int64{} // by type
 	if kind != "" {
-		milli[textOf(string(kind))] = 1000
-	} else {
-		for t, w := range weights {
-			milli[textOf(string(t))] = int64(w * 1000)
+		weight = func(t event.Type) float64 {
+			if t == kind {
+				return 1
+			}
+			return 0
 		}
 	}
 	from := now.Add(-window).Unix()
@@ -152,7 +153,12 @@ func (c *Counters) Top(now time.Time, window time.Duration, kind event.Type, wei
 	for at := floorDiv(from, unit); at <= floorDiv(now.Unix(), unit); at++ {
 		minutes := min(unit, at*unit+unit-from) / 60
 		for e, count := range s.buckets[at] {
-			if w := milli[e.kind]; w > 0 && minutes > 0 {
+			w, known := milli[e.kind]
+			if !known {
+				w = int64(weight(event.Type(c.texts[e.kind])) * 1000)
+				milli[e.kind] = w
+			}
+			if w > 0 && minutes > 0 {
 				sums[e.item] += count * w * minutes
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/attune-shop/attune/model/rank"
 	"github.com/attune-shop/attune/model/rank/expr"
 	"github.com/attune-shop/attune/model/trend"
+	"github.com/attune-shop/attune/server/wire"
 	"github.com/attune-shop/attune/store/history"
 )
 
@@ -70,7 +71,7 @@ type Service struct {
 // New returns a Service.
 func New(options Options) (*Service, error) {
 	if options.People == nil || options.Shelf == nil || options.Models == nil || options.Trends == nil ||
-		options.Now == nil || options.Random == nil || options.Logger == nil {
+		options.Weights == nil || options.Now == nil || options.Random == nil || options.Logger == nil {
 		return nil, errors.New("recommend: an option is missing")
 	}
 	rules, err := expr.NewCompiler()
@@ -116,14 +117,14 @@ func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list,
 	if l.query, err = s.queryOf(asked, limit); err != nil {
 		return nil, err
 	}
-	if l.visitor, err = s.visitorOf(ctx, asked); err != nil {
+	if l.visitor, err = s.readVisitor(ctx, asked); err != nil {
 		return nil, err
 	}
 	l.shop, l.version = s.shopNow()
 	return l, nil
 }
 
-func (s *Service) visitorOf(ctx context.Context, asked request) (rank.Visitor, error) {
+func (s *Service) readVisitor(ctx context.Context, asked request) (rank.Visitor, error) {
 	var key event.Visitor
 	switch {
 	case asked.GetUserId() != "":
@@ -141,9 +142,9 @@ func (s *Service) visitorOf(ctx context.Context, asked request) (rank.Visitor, e
 }
 
 // answer ranks and puts the entries on the wire.
-func (l *list) answer(ctx context.Context, make func(*rank.Scratch) ([]rank.Entry, error)) (*attunev1.RecommendResponse, error) {
+func (l *list) answer(ctx context.Context, list func(*rank.Scratch) ([]rank.Entry, error)) (*attunev1.RecommendResponse, error) {
 	scratch := l.service.scratch.Get().(*rank.Scratch)
-	entries, err := make(scratch)
+	entries, err := list(scratch)
 	l.service.scratch.Put(scratch)
 	if err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (s *Service) Recommend(ctx context.Context, req *attunev1.RecommendRequest)
 
 // SimilarItems implements the service.
 func (s *Service) SimilarItems(ctx context.Context, req *attunev1.SimilarItemsRequest) (*attunev1.RecommendResponse, error) {
-	if err := checkItemID("item_id", req.GetItemId(), s.options.Now()); err != nil {
+	if err := wire.CheckID("item_id", req.GetItemId()); err != nil {
 		return nil, err
 	}
 	l, err := s.open(ctx, req, req.Limit)
@@ -191,7 +192,7 @@ func (s *Service) SimilarItems(ctx context.Context, req *attunev1.SimilarItemsRe
 
 // BoughtTogether implements the service.
 func (s *Service) BoughtTogether(ctx context.Context, req *attunev1.BoughtTogetherRequest) (*attunev1.RecommendResponse, error) {
-	basket, err := basketOf(req, s.options.Now())
+	basket, err := basketOf(req)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +223,7 @@ func (s *Service) Trending(ctx context.Context, req *attunev1.TrendingRequest) (
 
 // Rerank implements the service.
 func (s *Service) Rerank(ctx context.Context, req *attunev1.RerankRequest) (*attunev1.RecommendResponse, error) {
-	if err := checkItemIDs("item_ids", req.GetItemIds(), 1, maxRerank, s.options.Now()); err != nil {
+	if err := checkItemIDs("item_ids", req.GetItemIds(), 1, maxRerank); err != nil {
 		return nil, err
 	}
 	l, err := s.open(ctx, req, req.Limit)

@@ -11,6 +11,7 @@ import (
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank"
 	"github.com/attune-shop/attune/model/trend"
+	"github.com/attune-shop/attune/server/wire"
 )
 
 // The bounds of requests.
@@ -125,36 +126,27 @@ func needsVisitor(r request) error {
 	return nil
 }
 
-// checkItemID asks of an item id what an event's item_id must be.
-func checkItemID(field, id string, now time.Time) error {
-	probe := event.Event{ID: "probe", Type: event.ViewItem, SessionID: "probe", ItemID: id}
-	for _, v := range probe.Validate(now) {
-		return event.Invalid(field, "%s", v.Rule)
-	}
-	return nil
-}
-
-func checkItemIDs(field string, ids []string, least, most int, now time.Time) error {
+func checkItemIDs(field string, ids []string, least, most int) error {
 	if len(ids) < least || len(ids) > most {
 		return event.Invalid(field, "must be %d to %d, are %d", least, most, len(ids))
 	}
 	for i, id := range ids {
-		if err := checkItemID(fmt.Sprintf("%s[%d]", field, i), id, now); err != nil {
+		if err := wire.CheckID(fmt.Sprintf("%s[%d]", field, i), id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func basketOf(req *attunev1.BoughtTogetherRequest, now time.Time) ([]string, error) {
+func basketOf(req *attunev1.BoughtTogetherRequest) ([]string, error) {
 	rest := req.GetBasketItemIds()
-	if err := checkItemIDs("basket_item_ids", rest, 0, maxBasket, now); err != nil {
+	if err := checkItemIDs("basket_item_ids", rest, 0, maxBasket); err != nil {
 		return nil, err
 	}
 	if req.GetItemId() == "" && len(rest) > 0 {
 		return rest, nil
 	}
-	if err := checkItemID("item_id", req.GetItemId(), now); err != nil {
+	if err := wire.CheckID("item_id", req.GetItemId()); err != nil {
 		return nil, err
 	}
 	return append([]string{req.GetItemId()}, rest...), nil

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/trend"
 	"github.com/attune-shop/attune/store"
@@ -43,7 +44,7 @@ type Log interface {
 type Trends struct {
 	log         Log
 	checkpoints store.Checkpoints
-	weights     map[event.Type]float64
+	weights     cf.Weights
 	now         func() time.Time
 	logger      *slog.Logger
 	stop        context.CancelFunc
@@ -70,7 +71,7 @@ type top struct {
 // OpenTrends reads the last checkpoint and follows the log from there until Close. A
 // checkpoint that is damaged is made again from the log; one of a newer version is
 // event.ErrNewerVersion.
-func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, weights map[event.Type]float64, now func() time.Time, logger *slog.Logger) (*Trends, error) {
+func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, weights cf.Weights, now func() time.Time, logger *slog.Logger) (*Trends, error) {
 	t := &Trends{
 		log: log, checkpoints: checkpoints, weights: weights, now: now, logger: logger,
 		counters: &trend.Counters{}, cursor: history.Cursor{}, tops: map[topKey]top{},
@@ -121,7 +122,7 @@ func (t *Trends) Top(now time.Time, window time.Duration, kind event.Type) []tre
 		clear(t.tops)
 	}
 	made := top{
-		list:    t.counters.Top(now, window, kind, t.weights, topItems),
+		list:    t.counters.Top(now, window, kind, t.weights.Of, topItems),
 		changes: t.counters.Changes(), at: now,
 	}
 	t.tops[key] = made

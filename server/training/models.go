@@ -17,9 +17,7 @@ const (
 	// tokenKind marks the page tokens of ListModels.
 	tokenKind = "models"
 	// activeVersion names the version in service.
-	activeVersion   = "active"
-	defaultPageSize = 100
-	maxPageSize     = 1000
+	activeVersion = "active"
 )
 
 // GetModel answers one version; "active" names the one in service: event.ErrNoModel where
@@ -40,16 +38,12 @@ func (s *Service) GetModel(ctx context.Context, request *attunev1.GetModelReques
 
 // ListModels answers the versions kept, newest first.
 func (s *Service) ListModels(ctx context.Context, request *attunev1.ListModelsRequest) (*attunev1.ListModelsResponse, error) {
-	size := int(request.GetPageSize())
-	if size < 0 || size > maxPageSize {
-		return nil, event.Invalid("page_size", "must be 0 to %d", maxPageSize)
-	}
-	if size == 0 {
-		size = defaultPageSize
+	size, err := fault.PageSize(request.GetPageSize())
+	if err != nil {
+		return nil, err
 	}
 	var after string
 	if token := request.GetPageToken(); token != "" {
-		var err error
 		if after, err = fault.DecodeToken(tokenKind, token); err != nil {
 			return nil, err
 		}

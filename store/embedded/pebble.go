@@ -36,9 +36,9 @@ func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: memTables,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		LBaseMaxBytes:               128 << 20,
+		L0CompactionThreshold:       8,
+		L0StopWritesThreshold:       40,
+		LBaseMaxBytes:               512 << 20,
 		MaxOpenFiles:                1000,
 		Logger:                      pebbleLogger{logger: logger, fatal: s.fatal},
 	}
@@ -70,6 +70,8 @@ func (s *Store) featureOptions(cache *pebble.Cache, logger *slog.Logger) *pebble
 	o := s.pebbleOptions(cache, logger)
 	o.DisableWAL = true
 	o.MemTableStopWritesThreshold = 2
+	o.L0CompactionThreshold = 4 // what is read is in few places
+	o.LBaseMaxBytes = 128 << 20
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 4 << 10
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }

@@ -17,15 +17,6 @@ type Cursor map[int]store.Seq
 // pollEvery is how often a follower looks for new rows: what a figure may lag behind.
 const pollEvery = 50 * time.Millisecond
 
-// Head returns the cursor of everything that is projected now.
-func (h *History) Head() Cursor {
-	head := make(Cursor, len(h.shards))
-	for _, s := range h.shards {
-		head[s.number] = store.Seq(s.projected.Load())
-	}
-	return head
-}
-
 // Follow calls fn for every row behind the cursor, in the order of each shard, then for
 // those that come, each once it is projected. It ends with ctx, whose error it returns,
 // or with the first error of fn or the store. The cursor is not changed. fn is never
@@ -89,57 +80,5 @@ func ignoreStop(err error) error {
 	return err
 }
 
-// Scan calls fn for every visitor with all of its events, in the order of event ids. An
-// anonymous visitor's events come under its owner's name, in a call of their own. The
-// order of calls is the same for the same history.
-func (h *History) Scan(ctx context.Context, fn func(owner event.Visitor, events []event.Event) error) error {
-	for _, s := range h.shards {
-		err := h.eachVisitor(ctx, s.number, func(v event.Visitor, records []located) error {
-			owner, err := h.owner(ctx, v)
-			if err != nil {
-				return err
-			}
-			events := make([]event.Event, len(records))
-			for i, r := range records {
-				events[i] = r.Event
-			}
-			return fn(owner, events)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// located is an event and the row of the log that it came in.
-type located struct {
-	event.Event
-	seq store.Seq
-}
-
-// eachVisitor calls fn for each visitor of a shard with all of its events.
-func (h *History) eachVisitor(ctx context.Context, shard int, fn func(event.Visitor, []located) error) error {
-	var current event.Visitor
-	var events []located
-	err := h.stores.ScanEvents(ctx, shard, "", func(r store.Record) error {
-		if r.Visitor != current {
-			if len(events) > 0 {
-				if err := fn(current, events); err != nil {
-					return err
-				}
-			}
-			current, events = r.Visitor, events[:0]
-		}
-		e, err := event.Decode(r.Data)
-		if err != nil {
-			return err
-		}
-		events = append(events, located{e, r.Seq})
-		return nil
-	})
-	if err != nil || len(events) == 0 {
-		return err
-	}
-	return fn(current, events)
-}
+// errStop ends a read early.
+var errStop = errors.New("stop")

@@ -3,7 +3,6 @@ package history
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -88,9 +87,6 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	}
 	return lost, nil
 }
-
-// errStop ends a read of the log early.
-var errStop = errors.New("stop")
 
 // catchUp projects every row behind projected: what a crash or an error left, or what
 // another process appended.
