@@ -54,6 +54,7 @@ type service struct {
 	conn     *grpc.ClientConn
 	grpcAddr string
 	httpAddr string
+	logFile  string
 }
 
 func serve(t *testing.T, dir string) *service {
@@ -63,7 +64,17 @@ func serve(t *testing.T, dir string) *service {
 		t.Fatal(err)
 	}
 	s := &service{command: exec.CommandContext(context.Background(), path, "serve", "--data", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")}
-	s.command.Stderr = os.Stderr
+	log, err := os.CreateTemp(t.TempDir(), "log-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	s.command.Stderr, s.logFile = log, log.Name()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("a server logged:\n%s", s.log(t))
+		}
+	})
 	out, err := s.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +93,16 @@ func serve(t *testing.T, dir string) *service {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// log returns what the server wrote to its error output so far.
+func (s *service) log(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(s.logFile)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(data)
 }
 
 // end sends a signal and waits for the end of the process.
