@@ -96,7 +96,8 @@ func (v *Visitor) seen() map[string]struct{} {
 	return out
 }
 
-// cart are the items in the visitor's cart.
+// cart are the items in the visitor's cart. An event of the request has no quantity: it
+// puts the item in or takes it out whole.
 func (v *Visitor) cart() map[string]struct{} {
 	out := map[string]struct{}{}
 	if v.State != nil {
