@@ -20,7 +20,9 @@ type entry struct {
 	view  *view
 }
 
-// nonces tells one writer's rows from another's: a random start, counted up.
+// nonces makes every row differ from every other, whoever writes it, so that a store which
+// does not know what became of an append finds out by comparing rows: a random start,
+// counted up.
 type nonces uint64
 
 func newNonces() nonces {
