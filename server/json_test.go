@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
@@ -44,6 +47,30 @@ func FuzzPathAt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, offset int64) {
 		if path := pathAt(data, offset); offset < 0 && strings.Contains(path, "]") {
 			t.Fatalf("%q before the beginning", path)
+		}
+	})
+}
+
+// FuzzDecoder reads requests, one and many in a body.
+func FuzzDecoder(f *testing.F) {
+	f.Add([]byte(`{"events":[{"event_id":"e","occurredAt":"2026-01-01T00:00:00Z","attributes":{"a":[1]}}]}{"surprise":1}`))
+	f.Add([]byte(`{"events":[{"value":{"currency_code":5}}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		form := newJSONForm()
+		values := form.NewDecoder(bytes.NewReader(body))
+		for {
+			var request attunev1.WriteRequest
+			if err := values.Decode(&request); err != nil {
+				return
+			}
+			written, err := form.Marshal(&request)
+			if err != nil {
+				t.Fatalf("read and not written: %v", err)
+			}
+			var again attunev1.WriteRequest
+			if err := form.NewDecoder(bytes.NewReader(written)).Decode(&again); err != nil || !proto.Equal(&request, &again) {
+				t.Fatalf("%s: read again: %v", written, err)
+			}
 		}
 	})
 }

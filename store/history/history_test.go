@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -174,34 +175,45 @@ func TestAnonymousVisitorBecomesUser(t *testing.T) {
 }
 
 // TestLinksInAnyOrder writes the same events of users and shared devices in many orders.
+// Times collide, so that it is often the event id that decides whose a device was first.
 func TestLinksInAnyOrder(t *testing.T) {
+	const shops, people, devices = 40, 4, 5
 	var events []event.Event
-	for i := range 30 {
-		e := view("", fmt.Sprint("e", i), fmt.Sprint("item", i%7), time.Duration(i*37%30)*time.Second)
-		if i%3 != 0 {
-			e.UserID = fmt.Sprint("user", i%4)
+	var visitors []event.Visitor
+	for shop := range uint64(shops) {
+		random := rand.New(rand.NewPCG(shop, 0))
+		for i := range 30 {
+			e := view("", fmt.Sprint("e", i), fmt.Sprint("item", random.IntN(7)), time.Duration(random.IntN(12))*time.Second)
+			named := random.IntN(3)
+			if named != 0 {
+				e.UserID = fmt.Sprintf("user%d.%d", shop, random.IntN(people))
+			}
+			if named != 1 {
+				e.AnonymousID = fmt.Sprintf("device%d.%d", shop, random.IntN(devices))
+			}
+			events = append(events, e)
 		}
-		if i%3 != 1 {
-			e.AnonymousID = fmt.Sprint("device", i%5)
+		for i := range max(people, devices) {
+			visitors = append(visitors, event.User(fmt.Sprintf("user%d.%d", shop, i)), event.Anonymous(fmt.Sprintf("device%d.%d", shop, i)))
 		}
-		events = append(events, e)
 	}
 	var want map[event.Visitor]string
 	for seed := range uint64(5) {
 		s := open(t)
-		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		for i := range events {
-			s.write(events[i])
+		random := rand.New(rand.NewPCG(seed, 1))
+		random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		for rest := events; len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(60))
+			s.write(slices.Clone(rest[:n])...)
+			rest = rest[n:]
 		}
 		got := map[event.Visitor]string{}
-		for i := range 5 {
-			for _, v := range []event.Visitor{event.User(fmt.Sprint("user", i)), event.Anonymous(fmt.Sprint("device", i))} {
-				p, err := s.Person(context.Background(), v)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got[v] = fmt.Sprintf("%s %v %x", p.Visitor, p.AnonymousIDs, p.State.Append(nil))
+		for _, v := range visitors {
+			p, err := s.Person(context.Background(), v)
+			if err != nil {
+				t.Fatal(err)
 			}
+			got[v] = fmt.Sprintf("%s %v %x", p.Visitor, p.AnonymousIDs, p.State.Append(nil))
 		}
 		if want == nil {
 			want = got
