@@ -104,11 +104,11 @@ func Open(dir string, options Options) (*Store, error) {
 	s.space = newSpace(s.fs, dir, uint64(options.ReserveBytes))
 	cache := pebble.NewCache(options.CacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
+	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	folded, err := pebble.Open(s.fs.PathJoin(dir, featuresFolder), s.featureOptions(cache, options.Logger))
+	folded, err := openPebble(s.fs.PathJoin(dir, featuresFolder), s.featureOptions(cache, options.Logger))
 	if err != nil {
 		return nil, errors.Join(openError(dir, err), db.Close())
 	}
