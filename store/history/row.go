@@ -36,25 +36,29 @@ func (n *nonces) next() uint64 {
 	return uint64(*n)
 }
 
-// appendRow appends the row of entries to dst and points each entry's data into it.
-func appendRow(dst []byte, nonce uint64, entries []entry) []byte {
-	dst = append(dst, rowVersion)
-	dst = binary.LittleEndian.AppendUint64(dst, nonce)
-	dst = binary.AppendUvarint(dst, uint64(len(entries)))
-	var scratch []byte
-	ends := make([]int, len(entries))
+// encodeRow returns the row of entries and points each entry's data into it. It works in
+// scratch, which it returns for the next row.
+func encodeRow(scratch []byte, nonce uint64, entries []entry) (row, grown []byte) {
+	sizes := make([]int, len(entries))
+	scratch = scratch[:0]
 	for i := range entries {
-		scratch = entries[i].event.Append(scratch[:0])
-		dst = binary.AppendUvarint(dst, uint64(len(scratch)))
-		dst = append(dst, scratch...)
-		ends[i] = len(dst)
-		entries[i].data = dst[len(dst)-len(scratch):]
+		before := len(scratch)
+		scratch = entries[i].event.Append(scratch)
+		sizes[i] = len(scratch) - before
 	}
-	// dst may have moved while it grew: point into where it lies now.
-	for i := range entries {
-		entries[i].data = dst[ends[i]-len(entries[i].data) : ends[i] : ends[i]]
+	const header = 1 + 8
+	row = make([]byte, 0, header+(1+len(entries))*binary.MaxVarintLen32+len(scratch))
+	row = append(row, rowVersion)
+	row = binary.LittleEndian.AppendUint64(row, nonce)
+	row = binary.AppendUvarint(row, uint64(len(entries)))
+	rest := scratch
+	for i, size := range sizes {
+		row = binary.AppendUvarint(row, uint64(size))
+		row = append(row, rest[:size]...)
+		rest = rest[size:]
+		entries[i].data = row[len(row)-size : len(row) : len(row)]
 	}
-	return dst
+	return row, scratch
 }
 
 // decodeRow returns the events of a row and the binary form of each, within the row. It

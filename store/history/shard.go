@@ -47,7 +47,7 @@ type shard struct {
 	// It and nonce are the worker's alone.
 	unsure bool
 	nonce  nonces
-	// scratch is the worker's room for a value in the making.
+	// scratch is the worker's room for a row or a value in the making.
 	scratch []byte
 	// tail is for those who follow.
 	tail tail
@@ -129,7 +129,8 @@ func (s *shard) commit(ctx context.Context, group []*submission) (err error) {
 			return err
 		}
 		seq := store.Seq(s.projected.Load()) + 1
-		row := appendRow(nil, s.nonce.next(), fresh)
+		var row []byte
+		row, s.scratch = encodeRow(s.scratch, s.nonce.next(), fresh)
 		err = s.history.stores.Append(ctx, s.number, seq, row)
 		if errors.Is(err, store.ErrTaken) {
 			// Another writer was faster; what it wrote may make duplicates of ours.
@@ -155,7 +156,11 @@ func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission) ([]
 	}
 	var asked []store.Record
 	var places []place
-	var fresh []entry
+	events := 0
+	for _, sub := range group {
+		events += len(sub.events)
+	}
+	fresh := make([]entry, 0, events)
 	accept := func(sub *submission, e submitted) {
 		if e.view.full(e.event.Type) {
 			sub.outcomes[e.index] = Full
@@ -169,7 +174,7 @@ func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission) ([]
 		view *view
 		id   string
 	}
-	inGroup := map[key]struct{}{}
+	inGroup := make(map[key]struct{}, events)
 	for _, sub := range group {
 		for at, e := range sub.events {
 			if _, again := inGroup[key{e.view, e.event.ID}]; again {
