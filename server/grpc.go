@@ -23,6 +23,9 @@ const (
 	connWindowBytes   = 4 << 20
 	// bufferBytes is what one system call reads or writes of a connection.
 	bufferBytes = 128 << 10
+	// streamWorkers answer calls without growing a stack for each; more calls than that
+	// have goroutines of their own.
+	streamWorkers = 32
 )
 
 // services are all that is served.
@@ -46,6 +49,7 @@ func (s *Server) newGRPC(all services) {
 		grpc.InitialConnWindowSize(connWindowBytes),
 		grpc.ReadBufferSize(bufferBytes),
 		grpc.WriteBufferSize(bufferBytes),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 	)
