@@ -5,7 +5,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -64,13 +63,14 @@ const hiddenSlash = "\x00"
 func hideSlashes(gateway http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := *r.URL
-		path.RawPath = escapedSlash.ReplaceAllString(r.URL.EscapedPath(), "%00")
+		path.RawPath = hideSlash.Replace(r.URL.EscapedPath())
 		r.URL = &path
 		gateway.ServeHTTP(w, r)
 	})
 }
 
-var escapedSlash = regexp.MustCompile("(?i)%2F")
+// hideSlash puts another control character in the place of one that was sent.
+var hideSlash = strings.NewReplacer("%2F", "%00", "%2f", "%00", "%00", "%01")
 
 // restoreSlashes gives the ids in the path their slashes back.
 func restoreSlashes(next runtime.HandlerFunc) runtime.HandlerFunc {

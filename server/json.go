@@ -17,6 +17,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// errMore says that behind the JSON value of a request there is more, which would be lost.
+var errMore = errors.New("the request must be one JSON value; there is more behind it")
+
 // errTooLong says that one JSON value is longer than a message may be.
 var errTooLong = fmt.Errorf("a JSON value of more than %d bytes", maxMessageBytes)
 
@@ -44,6 +47,11 @@ func (f *jsonForm) NewDecoder(r io.Reader) runtime.Decoder {
 		bounded.left = maxMessageBytes
 		var value json.RawMessage
 		err := values.Decode(&value)
+		if err == nil && stream == nil {
+			if _, end := values.Token(); !errors.Is(end, io.EOF) {
+				err = errMore
+			}
+		}
 		if err == nil {
 			if err = f.Unmarshal(value, into); err != nil {
 				err = nameField(value, err)
@@ -128,7 +136,7 @@ func hasField(message protoreflect.MessageDescriptor, path string) bool {
 
 // fieldNames find the field in what nameField and the gateway say of values that they cannot read.
 var fieldNames = []*regexp.Regexp{
-	regexp.MustCompile(`(?:^|unknown |duplicate |parsing |: )field "([^"]+)"`),
+	regexp.MustCompile(`(?:^|unknown |duplicate |parsing |: |for )field "([^"]+)"`),
 	regexp.MustCompile(`parameter: (\w+)`),
 }
 

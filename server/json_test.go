@@ -1,7 +1,8 @@
 package server
 
 import (
-	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 
 func TestEachValueOfAStreamIsBounded(t *testing.T) {
 	batch := `{"batch_id":"` + strings.Repeat("x", 6<<20) + `"}`
-	values := newJSONForm().NewDecoder(strings.NewReader(strings.Repeat(batch+"\n", 5) + `{"batch_id":"` + strings.Repeat("x", 2*maxMessageBytes)))
+	values := newJSONForm().NewDecoder(stream(strings.Repeat(batch+"\n", 5) + `{"batch_id":"` + strings.Repeat("x", 2*maxMessageBytes)))
 	for n := range 5 {
 		if err := values.Decode(&attunev1.StreamRequest{}); err != nil {
 			t.Fatalf("value %d: %v", n, err)
@@ -39,6 +40,21 @@ func TestEachValueOfAStreamIsBounded(t *testing.T) {
 	}
 	if err := values.Decode(&attunev1.StreamRequest{}); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) {
 		t.Errorf("a value that is too long: %v", err)
+	}
+}
+
+func stream(body string) *streamBody {
+	return &streamBody{ReadCloser: io.NopCloser(strings.NewReader(body))}
+}
+
+func TestARequestIsOneValue(t *testing.T) {
+	for body, whole := range map[string]bool{
+		`{}`: true, " {\"events\":[]} \n": true, `{}{}`: false, `{"events":[]} {"events":[{}]}`: false, `{} garbage`: false, `{}}`: false,
+	} {
+		err := newJSONForm().NewDecoder(strings.NewReader(body)).Decode(&attunev1.WriteRequest{})
+		if whole != (err == nil) || !whole && !errors.Is(err, errMore) {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }
 
@@ -57,7 +73,7 @@ func FuzzDecoder(f *testing.F) {
 	f.Add([]byte(`{"events":[{"value":{"currency_code":5}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		form := newJSONForm()
-		values := form.NewDecoder(bytes.NewReader(body))
+		values := form.NewDecoder(stream(string(body)))
 		for {
 			var request attunev1.WriteRequest
 			if err := values.Decode(&request); err != nil {
@@ -68,7 +84,7 @@ func FuzzDecoder(f *testing.F) {
 				t.Fatalf("read and not written: %v", err)
 			}
 			var again attunev1.WriteRequest
-			if err := form.NewDecoder(bytes.NewReader(written)).Decode(&again); err != nil || !proto.Equal(&request, &again) {
+			if err := form.NewDecoder(strings.NewReader(string(written))).Decode(&again); err != nil || !proto.Equal(&request, &again) {
 				t.Fatalf("%s: read again: %v", written, err)
 			}
 		}

@@ -99,6 +99,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 		events: s.events, items: catalog.New(shelf), lists: lists, models: models,
 		users: user.New(user.Options{People: kept, Catalog: shelf, Weights: weights, Now: now}),
 	})
+	s.closing = append(s.closing, func() error { s.grpc.Stop(); return nil })
 	return s.listen(ctx, cfg)
 }
 
@@ -111,7 +112,6 @@ func (s *Server) listen(ctx context.Context, cfg *Config) error {
 	}
 	s.grpcAddr = grpcDoor.Addr()
 	inside := bufconn.Listen(1 << 20)
-	s.closing = append(s.closing, func() error { s.grpc.Stop(); return nil })
 	for _, door := range []net.Listener{grpcDoor, inside} {
 		go func() { s.stopped(s.grpc.Serve(door)) }()
 	}
