@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server"
@@ -85,5 +87,27 @@ func TestAFolderOfANewerVersion(t *testing.T) {
 	_, err := server.Start(t.Context(), server.Config{Data: dir, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if !errors.Is(err, event.ErrNewerVersion) {
 		t.Errorf("error is %v, want %v", err, event.ErrNewerVersion)
+	}
+}
+
+// TestFeaturesThatAreGone deletes the folder of features: they are made again.
+func TestFeaturesThatAreGone(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.fill()
+	var before, again map[string]any
+	s.get("/v1/users/user-1", &before)
+	s.close()
+	if err := os.RemoveAll(filepath.Join(dir, "features")); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	s.get("/v1/users/user-1", &again)
+	if diff := cmp.Diff(before, again); diff != "" {
+		t.Error(diff)
+	}
+	s.close()
+	if report, err := server.Verify(t.Context(), dir); err != nil || report.Differences != 0 || report.Events == 0 {
+		t.Errorf("verify: %+v, %v", report, err)
 	}
 }

@@ -76,19 +76,11 @@ func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, wei
 		log: log, checkpoints: checkpoints, weights: weights, now: now, logger: logger,
 		counters: &trend.Counters{}, cursor: history.Cursor{}, tops: map[topKey]top{},
 	}
-	data, err := checkpoints.Checkpoint(ctx, checkpointName)
+	err := t.restore(ctx)
 	switch {
-	case err == nil:
-		counters, cursor, err := decodeCheckpoint(data)
-		if errors.Is(err, event.ErrCorrupt) {
-			logger.Warn("the trends checkpoint is damaged; counting anew", "error", err)
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("trends: %w", err)
-		}
-		t.counters, t.cursor, t.saved = counters, cursor, counters.Changes()
-	case !errors.Is(err, event.ErrNotFound):
+	case errors.Is(err, event.ErrCorrupt):
+		logger.Warn("the trends checkpoint is damaged; counting anew", "error", err)
+	case err != nil && !errors.Is(err, event.ErrNotFound):
 		return nil, fmt.Errorf("trends: %w", err)
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -96,6 +88,20 @@ func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, wei
 	t.running.Go(func() { t.follow(running) })
 	t.running.Go(func() { t.saveEvery(running) })
 	return t, nil
+}
+
+// restore goes back to the last checkpoint. After an error it knows nothing, as before.
+func (t *Trends) restore(ctx context.Context) error {
+	data, err := t.checkpoints.Checkpoint(ctx, checkpointName)
+	if err != nil {
+		return err
+	}
+	counters, cursor, err := decodeCheckpoint(data)
+	if err != nil {
+		return err
+	}
+	t.counters, t.cursor, t.saved = counters, cursor, counters.Changes()
+	return nil
 }
 
 // Close stops following and saves a last checkpoint. The log must still be open.

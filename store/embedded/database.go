@@ -1,7 +1,12 @@
 package embedded
 
 import (
+	"fmt"
+	"io"
+
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/attune-shop/attune/model/event"
 )
 
 // database is one of the store's two: that of everything durable, with a write-ahead log,
@@ -10,12 +15,27 @@ type database struct{ *pebble.DB }
 
 // get returns a copy of the value of a key, or event.ErrNotFound.
 func (d database) get(key []byte) ([]byte, error) {
-	value, closer, err := d.Get(key)
+	var closer io.Closer
+	value, err := readable(func() (value []byte, err error) {
+		value, closer, err = d.Get(key)
+		return value, err
+	})
 	if err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	copied := append([]byte{}, value...)
 	return copied, translate(closer.Close())
+}
+
+// readable reads a value. Where the file of a separated value is gone, Pebble panics.
+func readable(read func() ([]byte, error)) (value []byte, err error) {
+	defer func() {
+		if gone := recover(); gone != nil {
+			err = fmt.Errorf("%w: a file of values cannot be read: %v", event.ErrCorrupt, gone)
+		}
+	}()
+	value, err = read()
+	return value, translate(err)
 }
 
 // scan calls fn for the keys of a range in order, until fn fails.
@@ -30,9 +50,9 @@ func (d database) scan(lower, upper []byte, fn func(key, value []byte) error) (e
 		}
 	}()
 	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
+		value, err := readable(it.ValueAndErr)
 		if err != nil {
-			return translate(err)
+			return err
 		}
 		if err := fn(it.Key(), value); err != nil {
 			return err

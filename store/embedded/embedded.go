@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -108,12 +109,15 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	folded, err := openPebble(s.fs.PathJoin(dir, featuresFolder), s.featureOptions(cache, options.Logger))
+	featuresDir := s.fs.PathJoin(dir, featuresFolder)
+	_, err = s.fs.Stat(featuresDir)
+	unfolded := errors.Is(err, fs.ErrNotExist)
+	folded, err := openPebble(featuresDir, s.featureOptions(cache, options.Logger))
 	if err != nil {
 		return nil, errors.Join(openError(dir, err), db.Close())
 	}
 	s.db, s.folded = database{db}, database{folded}
-	if err := errors.Join(s.load(options), s.openModels()); err != nil {
+	if err := errors.Join(s.load(options, unfolded), s.openModels()); err != nil {
 		return nil, errors.Join(fmt.Errorf("data folder %s: %w", dir, err), db.Close(), folded.Close())
 	}
 	s.space.setOpen()
@@ -148,15 +152,20 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// load reads or writes the folder's format, and what is counted in memory.
-func (s *Store) load(options Options) error {
+// load reads or writes the folder's format, and what is counted in memory. unfolded says
+// that there was no folder of features.
+func (s *Store) load(options Options, unfolded bool) error {
 	shards := options.Shards
 	format, err := s.db.get(formatKey)
 	switch {
 	case errors.Is(err, event.ErrNotFound):
 		err = s.create(shards)
 	case err == nil:
-		if shards, err = decodeFormat(format); err == nil {
+		shards, err = decodeFormat(format)
+		switch {
+		case err == nil && unfolded:
+			err = s.foldAgain(format, options.Logger)
+		case err == nil:
 			err = s.checkFeatures(format)
 		}
 	}
@@ -182,17 +191,32 @@ func (s *Store) create(shards int) error {
 		return fmt.Errorf("keys, but no format record: %w: %w", event.ErrCorrupt, err)
 	}
 	format := encodeFormat(shards)
-	return translate(errors.Join(
-		s.folded.Set(formatKey, format, pebble.NoSync), s.folded.Flush(), s.db.Set(formatKey, format, pebble.Sync)))
+	return translate(errors.Join(s.markFeatures(format), s.db.Set(formatKey, format, pebble.Sync)))
 }
 
 // checkFeatures sees that the features are those of this folder, for marks stand for them.
 func (s *Store) checkFeatures(format []byte) error {
 	theirs, err := s.folded.get(formatKey)
 	if errors.Is(err, event.ErrNotFound) || err == nil && !bytes.Equal(theirs, format) {
-		return fmt.Errorf("the features are gone, or another folder's: %w", event.ErrCorrupt)
+		return fmt.Errorf("the features are damaged, or another folder's; without the folder %q they are made again: %w", featuresFolder, event.ErrCorrupt)
 	}
 	return err
+}
+
+// foldAgain has the history fold every feature again, for their folder is gone: no mark
+// stands for any.
+func (s *Store) foldAgain(format []byte, logger *slog.Logger) error {
+	logger.Warn("the features are gone and are made again", "folder", s.dir)
+	marks := []byte{'m'}
+	if err := s.db.DeleteRange(marks, after(marks), pebble.Sync); err != nil {
+		return translate(err)
+	}
+	return translate(s.markFeatures(format))
+}
+
+// markFeatures makes the features those of this folder.
+func (s *Store) markFeatures(format []byte) error {
+	return errors.Join(s.folded.Set(formatKey, format, pebble.NoSync), s.folded.Flush())
 }
 
 // closePatience is how long Close waits for room on a full disk.

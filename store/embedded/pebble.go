@@ -41,6 +41,10 @@ func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.
 		LBaseMaxBytes:               512 << 20,
 		MaxOpenFiles:                1000,
 		Logger:                      pebbleLogger{logger: logger, fatal: s.fatal},
+		// Who reads what is damaged is told; the rest is served.
+		EventListener: &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
+			logger.Error("damaged", "file", info.Path, "error", info.Details.Error())
+		}},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -108,7 +112,7 @@ func openError(dir string, err error) error {
 	case strings.Contains(text, "format major version"), strings.Contains(text, "comparer name"):
 		sentinel = event.ErrNewerVersion
 	case pebble.IsCorruptionError(err):
-		sentinel = event.ErrCorrupt
+		return fmt.Errorf("data folder %s: %w", dir, translate(err))
 	}
 	return fmt.Errorf("data folder %s: %w: %w", dir, sentinel, err)
 }
@@ -123,6 +127,9 @@ func translate(err error) error {
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: the disk is full: %w", event.ErrExhausted, err)
 	case pebble.IsCorruptionError(err):
+		if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+			err = info.Details
+		}
 		return fmt.Errorf("%w: %w", event.ErrCorrupt, err)
 	default:
 		return fmt.Errorf("%w: %w", event.ErrUnavailable, err)
