@@ -53,15 +53,22 @@ func (f *jsonForm) NewDecoder(r io.Reader) runtime.Decoder {
 			}
 		}
 		if err == nil {
-			if err = f.Unmarshal(value, into); err != nil {
-				err = nameField(value, err)
-			}
+			err = f.read(value, into)
 		}
 		if err != nil && !errors.Is(err, io.EOF) && stream != nil {
 			stream.fail(err)
 		}
 		return err
 	})
+}
+
+// read reads one request. In a batch, an element that cannot be read costs itself only.
+func (f *jsonForm) read(value json.RawMessage, into any) error {
+	err := f.Unmarshal(value, into)
+	if err == nil || f.readEach(value, into) {
+		return nil
+	}
+	return nameField(value, err)
 }
 
 // boundedReader fails once left bytes were read.

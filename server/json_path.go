@@ -14,9 +14,18 @@ var position = regexp.MustCompile(`\(line (\d+):(\d+)\)`)
 
 // nameField says in an error of protojson which field of the JSON it is about.
 func nameField(data []byte, err error) error {
+	if path := fieldOf(data, err); path != "" {
+		return fmt.Errorf("field %q: %w", path, err)
+	}
+	return err
+}
+
+// fieldOf returns the path of the field that an error of protojson is about, empty where it
+// is about none.
+func fieldOf(data []byte, err error) string {
 	match := position.FindStringSubmatch(err.Error())
 	if match == nil {
-		return err
+		return ""
 	}
 	line, _ := strconv.Atoi(match[1]) // they are digits
 	column, _ := strconv.Atoi(match[2])
@@ -24,10 +33,16 @@ func nameField(data []byte, err error) error {
 	for range line - 1 {
 		offset += bytes.IndexByte(data[offset:], '\n') + 1
 	}
-	if path := pathAt(data, int64(offset+column-1)); path != "" {
-		return fmt.Errorf("field %q: %w", path, err)
+	return pathAt(data, int64(offset+column-1))
+}
+
+// ruleOf returns what an error of protojson says but for where.
+func ruleOf(err error) string {
+	text := err.Error()
+	if at := position.FindStringIndex(text); at != nil {
+		text = strings.TrimPrefix(text[at[1]:], ": ")
 	}
-	return err
+	return text
 }
 
 // step is an object or array that is open, and where in it the reading is.

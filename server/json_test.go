@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/server/wire"
 )
 
 func TestWhatCannotBeReadIsNamed(t *testing.T) {
@@ -23,8 +25,8 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		`[]`:                                                           "",
 		`{"events":`:                                                   "",
 	} {
-		err := newJSONForm().NewDecoder(strings.NewReader(body)).Decode(&attunev1.WriteRequest{})
-		if err == nil || fieldIn(err.Error()) != want {
+		err := newJSONForm().Unmarshal([]byte(body), &attunev1.WriteRequest{})
+		if err == nil || fieldIn(nameField([]byte(body), err).Error()) != want {
 			t.Errorf("%s: %v; %q named, want %q", body, err, fieldIn(err.Error()), want)
 		}
 	}
@@ -40,6 +42,39 @@ func TestEachValueOfAStreamIsBounded(t *testing.T) {
 	}
 	if err := values.Decode(&attunev1.StreamRequest{}); err == nil || !strings.Contains(err.Error(), errTooLong.Error()) {
 		t.Errorf("a value that is too long: %v", err)
+	}
+}
+
+func TestABatchIsReadElementByElement(t *testing.T) {
+	var request attunev1.StreamRequest
+	err := newJSONForm().NewDecoder(strings.NewReader(`{"batch_id": "1", "events": [
+		{"surprise": 1, "event_id": "a", "occurred_at": "yesterday", "type": "view_item", "lines": [{"quantity": []}]},
+		{"event_id": "b", "item_id": "lamp"}, null, 5, {"event_id": "c", "user_id": "x", "userId": "y"}, {"event_id": "` + "\xff" + `"}
+	]}`)).Decode(&request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range request.GetEvents() {
+		text := e.GetEventId() + e.GetItemId()
+		for _, v := range wire.Unread(e) {
+			text += " " + v.Field
+			if v.Rule == "" || strings.Contains(v.Rule, "line") {
+				t.Errorf("%s: %q", v.Field, v.Rule)
+			}
+		}
+		got = append(got, text)
+	}
+	want := []string{"a surprise lines[0].quantity occurred_at", "blamp", " event", " event", "c userId", " event_id"}
+	if diff := cmp.Diff(want, got); diff != "" || request.GetBatchId() != "1" {
+		t.Error(diff)
+	}
+	for _, body := range []string{
+		`{"events":{}}`, `{"events":[{}],"surprise":1}`, `{"events":[{"surprise":1}],"events":[]}`, `{"events":[{"x":1}`, `{"events":[{"x":1}],"batch_id":5}`,
+	} {
+		if err := newJSONForm().NewDecoder(strings.NewReader(body)).Decode(&request); err == nil {
+			t.Errorf("%s is read", body)
+		}
 	}
 }
 
@@ -78,6 +113,9 @@ func FuzzDecoder(f *testing.F) {
 			var request attunev1.WriteRequest
 			if err := values.Decode(&request); err != nil {
 				return
+			}
+			for _, e := range request.GetEvents() {
+				e.ProtoReflect().SetUnknown(nil) // what could not be read
 			}
 			written, err := form.Marshal(&request)
 			if err != nil {

@@ -51,7 +51,10 @@ func (s *Service) upsert(ctx context.Context, given []*attunev1.Item) ([]*attune
 	valid := make([]event.Item, 0, len(given))
 	for i, from := range given {
 		item := wire.ReadItem(from)
-		violations := item.Validate()
+		violations := wire.Unread(from)
+		if len(violations) == 0 {
+			violations = item.Validate()
+		}
 		results[i] = &attunev1.ItemResult{ItemId: wire.Text(item.ID), Violations: wire.Violations(violations)}
 		if len(violations) == 0 {
 			valid = append(valid, item)

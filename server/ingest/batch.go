@@ -69,7 +69,11 @@ func (s *Service) read(b *batch, given []*attunev1.Event, now time.Time) {
 		b.events = b.events[:n+1]
 		e := &b.events[n]
 		wire.ReadEvent(e, from)
-		if violations := s.judge(e, now); len(violations) > 0 {
+		violations := wire.Unread(from)
+		if len(violations) == 0 {
+			violations = s.judge(e, now)
+		}
+		if len(violations) > 0 {
 			b.refuse(i, e.ID, violations)
 			b.events = b.events[:n]
 			continue
