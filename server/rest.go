@@ -11,10 +11,14 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/swaggest/swgui/v5emb"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/attune-shop/attune/gen"
 )
@@ -72,16 +76,30 @@ func writeText(w http.ResponseWriter, code int, text string) {
 	_, _ = io.WriteString(w, text+"\n") // the client is gone at the worst
 }
 
+// streams has the path of each POST route whose method is a stream, and whether both sides
+// stream.
+var streams = func() map[string]bool {
+	paths := map[string]bool{}
+	protoregistry.GlobalFiles.RangeFilesByPackage("attune.v1", func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				method := methods.Get(j)
+				rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+				if method.IsStreamingClient() || method.IsStreamingServer() {
+					paths[rule.GetPost()] = method.IsStreamingClient() && method.IsStreamingServer()
+				}
+			}
+		}
+		return true
+	})
+	return paths
+}()
+
 // isStream tells whether the request or its answer may go on for as long as it likes.
 func isStream(r *http.Request) bool {
-	if r.Method != http.MethodPost {
-		return false
-	}
-	switch r.URL.Path {
-	case "/v1/events:stream", "/v1/items:import", "/v1/models:train":
-		return true
-	}
-	return false
+	_, found := streams[r.URL.Path]
+	return found && r.Method == http.MethodPost
 }
 
 // serveBounded bounds the time and size of a request.
@@ -120,7 +138,7 @@ func serveStream(gateway http.Handler, w http.ResponseWriter, r *http.Request) {
 	r.Body = body
 	answer := &countingWriter{ResponseWriter: w}
 	gateway.ServeHTTP(answer, r)
-	if err := body.failure(); err != nil && r.URL.Path == "/v1/events:stream" {
+	if err := body.failure(); err != nil && streams[r.URL.Path] {
 		if !answer.begun {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusBadRequest)
