@@ -121,24 +121,35 @@ type queryParser struct{ runtime.DefaultQueryParser }
 
 func (p *queryParser) Parse(m proto.Message, values url.Values, filter *utilities.DoubleArray) error {
 	for key := range values {
-		if !hasField(m.ProtoReflect().Descriptor(), key) {
+		name := fieldName(m.ProtoReflect().Descriptor(), key)
+		if name == "" {
 			return fmt.Errorf("unknown field %q", key)
+		}
+		if filter.HasCommonPrefix(strings.Split(name, ".")) {
+			return fmt.Errorf("field %q: is in the path already", key)
 		}
 	}
 	return p.DefaultQueryParser.Parse(m, values, filter)
 }
 
-// hasField tells whether the path, as in "value.minor_units", names a field.
-func hasField(message protoreflect.MessageDescriptor, path string) bool {
+// fieldName returns the path, as in "value.minorUnits", by the names of the proto; empty
+// where it names no field.
+func fieldName(message protoreflect.MessageDescriptor, path string) string {
 	name, rest, nested := strings.Cut(path, ".")
 	field := message.Fields().ByTextName(name)
 	if field == nil {
 		field = message.Fields().ByJSONName(name)
 	}
-	if field == nil || !nested {
-		return field != nil
+	switch {
+	case field == nil || nested && (field.Message() == nil || field.IsList() || field.IsMap()):
+		return ""
+	case !nested:
+		return string(field.Name())
 	}
-	return field.Message() != nil && hasField(field.Message(), rest)
+	if rest = fieldName(field.Message(), rest); rest == "" {
+		return ""
+	}
+	return string(field.Name()) + "." + rest
 }
 
 // fieldNames find the field in what nameField and the gateway say of values that they cannot read.

@@ -36,6 +36,7 @@ type Server struct {
 	events   *ingest.Service
 	grpcAddr net.Addr
 	httpAddr net.Addr
+	conns    *connTracker
 	// failed receives the error of a door that stopped by itself.
 	failed chan error
 	// closing undoes what was opened, the last first.
@@ -112,7 +113,8 @@ func (s *Server) listen(ctx context.Context, cfg *Config) error {
 	}
 	s.grpcAddr = grpcDoor.Addr()
 	inside := bufconn.Listen(1 << 20)
-	for _, door := range []net.Listener{grpcDoor, inside} {
+	s.conns = newConnTracker(grpcDoor)
+	for _, door := range []net.Listener{s.conns, inside} {
 		go func() { s.stopped(s.grpc.Serve(door)) }()
 	}
 	httpDoor, err := listening.Listen(ctx, "tcp", cfg.HTTPAddr)
@@ -158,6 +160,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		s.logger.Warn("calls under way are cut off")
 		_ = s.http.Close() // its listener is closed already
+		s.conns.closeAll() // gRPC waits for handshakes that never end
 		s.grpc.Stop()
 		<-ended
 	}

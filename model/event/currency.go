@@ -1,6 +1,11 @@
 package event
 
-import "github.com/bojanz/currency"
+import (
+	"strings"
+
+	"github.com/bojanz/currency"
+	known "golang.org/x/text/currency"
+)
 
 // currencies holds the ISO 4217 codes in use, as CLDR lists them.
 var currencies = func() map[string]struct{} {
@@ -12,8 +17,12 @@ var currencies = func() map[string]struct{} {
 	return set
 }()
 
-// ValidCurrency tells whether code is an ISO 4217 code in use, in capitals, as in "EUR".
+// ValidCurrency tells whether code is an ISO 4217 code, in capitals, as in "EUR": one in
+// use, or one that was, for histories are older than some currencies are gone.
 func ValidCurrency(code string) bool {
-	_, ok := currencies[code]
-	return ok
+	if _, ok := currencies[code]; ok {
+		return true
+	}
+	_, err := known.ParseISO(code)
+	return err == nil && code == strings.ToUpper(code) && code[0] != 'X' // X: no country's
 }

@@ -150,7 +150,7 @@ func TestValidateItem(t *testing.T) {
 }
 
 func TestValidCurrency(t *testing.T) {
-	for code, want := range map[string]bool{"EUR": true, "GBP": true, "JPY": true, "": false, "eur": false, "EU": false, "ZZZ": false} {
+	for code, want := range map[string]bool{"EUR": true, "GBP": true, "JPY": true, "": false, "eur": false, "EU": false, "ZZZ": false, "BGN": true, "DEM": true, "dem": false, "XXX": false} {
 		if ValidCurrency(code) != want {
 			t.Errorf("%q: want %v", code, want)
 		}

@@ -2,7 +2,10 @@ package rank
 
 import (
 	"cmp"
+	"math"
 	"slices"
+
+	"github.com/attune-shop/attune/model/event"
 )
 
 // boostWindow is how many of the best items a boost puts in a new order, where the list
@@ -16,7 +19,14 @@ func (r *run) boost(c candidate) (float64, error) {
 		return c.score, nil
 	}
 	factor, err := boost.Factor(r.ctx, c.forRules(), r.rules.userFor(boost.UsesUser()), r.rules.budget)
-	return c.score * factor, err
+	if err != nil {
+		return 0, err
+	}
+	score := c.score * factor
+	if math.IsInf(score, 0) {
+		return 0, event.Invalid("boost", "is %v for item %q, too much for a score of %v", factor, c.id, c.score)
+	}
+	return score, nil
 }
 
 // boosted takes the window from the stream and puts it in the order of boosted scores,

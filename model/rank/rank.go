@@ -127,7 +127,7 @@ func newRun(ctx context.Context, shop *Shop, visitor *Visitor, query *Query, scr
 		scratch.taken = map[string]struct{}{}
 	}
 	clear(scratch.taken)
-	r.rules = rules{ctx: ctx, query: query, shop: shop, visitor: visitor, budget: expr.NewBudget()}
+	r.rules = rules{ctx: ctx, query: query, shop: shop, visitor: visitor, budget: expr.NewBudget(shop.Catalog.Len())}
 	r.gate = newGate(r)
 	return r
 }

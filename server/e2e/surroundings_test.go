@@ -1,11 +1,15 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,5 +113,33 @@ func TestFeaturesThatAreGone(t *testing.T) {
 	s.close()
 	if report, err := server.Verify(t.Context(), dir); err != nil || report.Differences != 0 || report.Events == 0 {
 		t.Errorf("verify: %+v, %v", report, err)
+	}
+}
+
+// TestAStrangerDoesNotHoldUpTheEnd: a connection that never says a word to gRPC.
+func TestAStrangerDoesNotHoldUpTheEnd(t *testing.T) {
+	s := open(t, t.TempDir())
+	stranger, err := net.Dial("tcp", s.server.GRPCAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stranger.Close() }()
+	if _, err := s.items.ListItems(t.Context(), &attunev1.ListItemsRequest{}); err != nil { // the stranger's was accepted before
+		t.Fatal(err)
+	}
+	cut, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.server.Close(cut); err != nil {
+		t.Error(err)
+	}
+	s.server = nil
+	if err := s.conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := stranger.Read(make([]byte, 1000)); err == nil {
+		_, err = io.Copy(io.Discard, stranger)
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Error(err)
+		}
 	}
 }

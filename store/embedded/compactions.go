@@ -14,17 +14,6 @@ type compactions struct {
 	begun atomic.Bool
 }
 
-// openPebble opens a database with compactions of its own.
-func openPebble(dir string, options *pebble.Options) (*pebble.DB, error) {
-	scheduler := newCompactions()
-	options.Experimental.CompactionScheduler = scheduler
-	db, err := pebble.Open(dir, options)
-	if err == nil {
-		scheduler.begin()
-	}
-	return db, err
-}
-
 // newCompactions needs no periodic granting, which is there for a limit that moves: with
 // one at a time, the next is due where one ends.
 func newCompactions() *compactions {

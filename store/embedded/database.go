@@ -3,6 +3,7 @@ package embedded
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -11,12 +12,27 @@ import (
 
 // database is one of the store's two: that of everything durable, with a write-ahead log,
 // and that of features without one, which are made again from the log behind the marks.
-type database struct{ *pebble.DB }
+type database struct {
+	*pebble.DB
+	// unreadable says that a file of values could not be read.
+	unreadable *atomic.Bool
+}
+
+func newDatabase(db *pebble.DB) database { return database{db, new(atomic.Bool)} }
+
+// close closes the database. Pebble cannot where a read ended in a panic: it is left as a
+// kill leaves it.
+func (d database) close() error {
+	if d.unreadable.Load() {
+		return fmt.Errorf("%w: a file of values could not be read", event.ErrCorrupt)
+	}
+	return translate(d.Close())
+}
 
 // get returns a copy of the value of a key, or event.ErrNotFound.
 func (d database) get(key []byte) ([]byte, error) {
 	var closer io.Closer
-	value, err := readable(func() (value []byte, err error) {
+	value, err := d.readable(func() (value []byte, err error) {
 		value, closer, err = d.Get(key)
 		return value, err
 	})
@@ -28,9 +44,10 @@ func (d database) get(key []byte) ([]byte, error) {
 }
 
 // readable reads a value. Where the file of a separated value is gone, Pebble panics.
-func readable(read func() ([]byte, error)) (value []byte, err error) {
+func (d database) readable(read func() ([]byte, error)) (value []byte, err error) {
 	defer func() {
 		if gone := recover(); gone != nil {
+			d.unreadable.Store(true)
 			err = fmt.Errorf("%w: a file of values cannot be read: %v", event.ErrCorrupt, gone)
 		}
 	}()
@@ -50,7 +67,7 @@ func (d database) scan(lower, upper []byte, fn func(key, value []byte) error) (e
 		}
 	}()
 	for ok := it.First(); ok; ok = it.Next() {
-		value, err := readable(it.ValueAndErr)
+		value, err := d.readable(it.ValueAndErr)
 		if err != nil {
 			return err
 		}

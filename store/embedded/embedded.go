@@ -105,18 +105,18 @@ func Open(dir string, options Options) (*Store, error) {
 	s.space = newSpace(s.fs, dir, uint64(options.ReserveBytes))
 	cache := pebble.NewCache(options.CacheBytes)
 	defer cache.Unref()
-	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
+	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), func() *pebble.Options { return s.pebbleOptions(cache, options.Logger) })
 	if err != nil {
 		return nil, openError(dir, err)
 	}
 	featuresDir := s.fs.PathJoin(dir, featuresFolder)
 	_, err = s.fs.Stat(featuresDir)
 	unfolded := errors.Is(err, fs.ErrNotExist)
-	folded, err := openPebble(featuresDir, s.featureOptions(cache, options.Logger))
+	folded, err := openPebble(featuresDir, func() *pebble.Options { return s.featureOptions(cache, options.Logger) })
 	if err != nil {
-		return nil, errors.Join(openError(dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("%w (%s)", openError(dir, err), featuresAdvice), db.Close())
 	}
-	s.db, s.folded = database{db}, database{folded}
+	s.db, s.folded = newDatabase(db), newDatabase(folded)
 	if err := errors.Join(s.load(options, unfolded), s.openModels()); err != nil {
 		return nil, errors.Join(fmt.Errorf("data folder %s: %w", dir, err), db.Close(), folded.Close())
 	}
@@ -178,6 +178,9 @@ func (s *Store) load(options Options, unfolded bool) error {
 		if err != nil {
 			return err
 		}
+		if err := s.checkHead(n, last); err != nil {
+			return err
+		}
 		sh.head.Store(uint64(last))
 		s.shards = append(s.shards, sh)
 	}
@@ -187,20 +190,50 @@ func (s *Store) load(options Options, unfolded bool) error {
 
 // create writes the format of a new folder.
 func (s *Store) create(shards int) error {
-	if err := s.db.scan(nil, nil, func([]byte, []byte) error { return errFound }); err != nil {
-		return fmt.Errorf("keys, but no format record: %w: %w", event.ErrCorrupt, err)
+	if err := s.db.scan(nil, nil, func([]byte, []byte) error { return errFound }); errors.Is(err, errFound) {
+		return fmt.Errorf("%w: there are keys, but no format record", event.ErrCorrupt)
+	} else if err != nil {
+		return err
+	}
+	if err := s.folded.scan(after(formatKey), nil, func([]byte, []byte) error { return errFound }); errors.Is(err, errFound) {
+		return fmt.Errorf("%w: there are features, but no database that they are of", event.ErrCorrupt)
+	} else if err != nil {
+		return err
 	}
 	format := encodeFormat(shards)
-	return translate(errors.Join(s.markFeatures(format), s.db.Set(formatKey, format, pebble.Sync)))
+	return translate(errors.Join(s.markFeatures(format), s.db.Set(formatKey, format, pebble.Sync), s.db.Flush()))
 }
 
 // checkFeatures sees that the features are those of this folder, for marks stand for them.
 func (s *Store) checkFeatures(format []byte) error {
 	theirs, err := s.folded.get(formatKey)
 	if errors.Is(err, event.ErrNotFound) || err == nil && !bytes.Equal(theirs, format) {
-		return fmt.Errorf("the features are damaged, or another folder's; without the folder %q they are made again: %w", featuresFolder, event.ErrCorrupt)
+		return fmt.Errorf("%w: the features are damaged, or another folder's (%s)", event.ErrCorrupt, featuresAdvice)
 	}
 	return err
+}
+
+// featuresAdvice is the way out where only the features are damaged.
+const featuresAdvice = "without the folder " + featuresFolder + " they are made again"
+
+// checkHead sees that no row is gone of which the features know.
+func (s *Store) checkHead(shard int, last store.Seq) error {
+	value, err := s.folded.get(shardKey('h', shard))
+	if errors.Is(err, event.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	known, err := decodeNumber(value)
+	if err != nil {
+		return fmt.Errorf("head of shard %d: %w", shard, err)
+	}
+	if store.Seq(known) > last {
+		return fmt.Errorf("%w: shard %d ends at row %d, and the features know of row %d: the write-ahead log is damaged or gone (without the folder %s, what is left is served)",
+			event.ErrCorrupt, shard, last, known, featuresFolder)
+	}
+	return nil
 }
 
 // foldAgain has the history fold every feature again, for their folder is gone: no mark
@@ -251,8 +284,8 @@ func (s *Store) close() error {
 	}
 	s.commits.Wait()
 	// Written out, the next start has no write-ahead log to replay.
-	return errors.Join(append(errs, translate(s.folded.Flush()), translate(s.folded.Close()),
-		translate(s.db.Flush()), translate(s.db.LogData(nil, pebble.Sync)), translate(s.db.Close()))...)
+	return errors.Join(append(errs, translate(s.folded.Flush()), s.folded.close(),
+		translate(s.db.Flush()), translate(s.db.LogData(nil, pebble.Sync)), s.db.close())...)
 }
 
 // errFound ends a scan that has what it looked for.

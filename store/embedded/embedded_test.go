@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -236,5 +237,64 @@ func TestLeftoversOfModelsAreRemoved(t *testing.T) {
 	}
 	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the leftover: %v", err)
+	}
+}
+
+// TestADamagedLog opens what a kill left of a folder, the newest file of whose write-ahead log
+// is gone or has a bit turned over: it is refused, for acknowledged rows would be missing.
+func TestADamagedLog(t *testing.T) {
+	dir, ctx, ann := t.TempDir(), t.Context(), event.User("ann")
+	s, err := Open(dir, Options{Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := bytes.Repeat([]byte("row"), 1000)
+	for seq := store.Seq(1); seq <= 100; seq++ {
+		if err := s.Append(ctx, 0, seq, row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.SwapFeatures(ctx, 0, []store.Change{{Visitor: ann, New: []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.FlushFeatures(ctx, 0), s.SetMark(ctx, 0, 100)); err != nil {
+		t.Fatal(err)
+	}
+	left := t.TempDir()
+	if err := errors.Join(os.CopyFS(left, os.DirFS(dir)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func(log []byte) []byte{
+		"whole": func(log []byte) []byte { return log },
+		"gone":  nil,
+		"a bit": func(log []byte) []byte { log[100_000] ^= 1; return log },
+		"cut":   func(log []byte) []byte { return log[:200_000] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := t.TempDir()
+			logs, err := filepath.Glob(filepath.Join(left, "db", "*.log"))
+			if err := errors.Join(err, os.CopyFS(again, os.DirFS(left))); err != nil || len(logs) == 0 {
+				t.Fatal(logs, err)
+			}
+			newest := filepath.Join(again, "db", filepath.Base(logs[len(logs)-1]))
+			log, err := os.ReadFile(newest)
+			if err == nil && damage != nil {
+				err = os.WriteFile(newest, damage(log), 0o600)
+			} else if err == nil {
+				err = os.Remove(newest)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(again, Options{})
+			if refused := errors.Is(err, event.ErrCorrupt); refused != (name != "whole") {
+				t.Errorf("error is %v", err)
+			}
+			if err == nil {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -194,7 +195,7 @@ func (sh *shard) fill(batch *pebble.Batch) error {
 			return err
 		}
 	}
-	return nil
+	return batch.Set(shardKey('h', sh.number), binary.BigEndian.AppendUint64(nil, sh.head.Load()), nil)
 }
 
 // endFlush keeps what was flushed as clean, or dirty again where that failed.

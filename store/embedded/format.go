@@ -34,6 +34,7 @@ import (
 //
 //	F                                      as above
 //	f shard(2) visitor                     features
+//	h shard(2)                             number of the last log row when features were last flushed (8)
 //
 // Keys are ordered by their bytes. Bloom filters are of an event's key without its
 // number, and of other keys as a whole.

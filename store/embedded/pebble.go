@@ -83,6 +83,46 @@ func (s *Store) featureOptions(cache *pebble.Cache, logger *slog.Logger) *pebble
 	return o
 }
 
+// openPebble opens a database, and makes it where there is none.
+func openPebble(dir string, options func() *pebble.Options) (*pebble.DB, error) {
+	o := options()
+	found, err := pebble.Peek(dir, o.FS)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !found.Exists:
+		if err := makePebble(dir, options()); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	}
+	scheduler := newCompactions()
+	o.Experimental.CompactionScheduler = scheduler
+	db, err := pebble.Open(dir, o)
+	if err == nil {
+		scheduler.begin()
+	}
+	return db, err
+}
+
+// makePebble makes a database and closes it. The write-ahead log of a new one does not say
+// yet how far it was synced, so that damage to it could not be told from its end.
+func makePebble(dir string, o *pebble.Options) error {
+	files, err := o.FS.List(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, file := range files {
+		if strings.HasPrefix(file, "MANIFEST-") {
+			return fmt.Errorf("%w: there are files of a database, but not the one that names its manifest", pebble.ErrCorruption)
+		}
+	}
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
 // walFailed ends the process. While the store is not open yet, an error does.
 func (s *Store) walFailed(err error) {
 	if s.space.isOpen() {

@@ -90,7 +90,7 @@ func Open(ctx context.Context, stores store.Stores, options Options) (*History, 
 				return fmt.Errorf("mark of shard %d: %w", n, err)
 			}
 			s.projected.Store(uint64(mark))
-			return s.catchUp(healCtx)
+			return s.heal(healCtx)
 		})
 	}
 	if err := healing.Wait(); err != nil {

@@ -2,11 +2,13 @@ package history_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/history"
 )
 
 // forgetful is a store whose features vanish, as from a cache.
@@ -50,3 +52,33 @@ func TestFeaturesThatVanished(t *testing.T) {
 	s.write(view("ann", "e2", "sofa", 0), view("ann", "e3", "lamp", 0))
 	s.verify(1, 3)
 }
+
+// holed is a store of which a log row is gone.
+type holed struct{ store.Stores }
+
+func (holed) ReadLog(ctx context.Context, _ int, _ store.Seq, _ func(store.Seq, []byte) error) error {
+	return ctx.Err()
+}
+
+func TestAHoleInTheLogIsRefused(t *testing.T) {
+	s := open(t)
+	s.write(view("ann", "e1", "lamp", 0))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	behind := holed{unmarked{s.stores}}
+	_, err := history.Open(context.Background(), behind, history.Options{Now: func() time.Time { return start }})
+	if !errors.Is(err, event.ErrCorrupt) {
+		t.Errorf("error is %v", err)
+	}
+	s.stores = s.wrap(s.stores)
+	s.History, err = history.Open(context.Background(), s.stores, history.Options{Now: func() time.Time { return start }})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unmarked is a store whose marks were never moved.
+type unmarked struct{ store.Stores }
+
+func (unmarked) Mark(ctx context.Context, _ int) (store.Seq, error) { return 0, ctx.Err() }

@@ -88,6 +88,28 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	return lost, nil
 }
 
+// heal catches up with the head of the log. A row that is missing before it is
+// event.ErrCorrupt.
+func (s *shard) heal(ctx context.Context) error {
+	for {
+		before := s.projected.Load()
+		if err := s.catchUp(ctx); err != nil {
+			return err
+		}
+		head, err := s.history.stores.Head(ctx, s.number)
+		if err != nil {
+			return fmt.Errorf("head of shard %d: %w", s.number, err)
+		}
+		projected := s.projected.Load()
+		if projected >= uint64(head) {
+			return nil
+		}
+		if projected == before {
+			return fmt.Errorf("shard %d: row %d of %d is missing: %w", s.number, projected+1, head, event.ErrCorrupt)
+		}
+	}
+}
+
 // catchUp projects every row behind projected: what a crash or an error left, or what
 // another process appended.
 func (s *shard) catchUp(ctx context.Context) error {

@@ -34,8 +34,11 @@ const (
 	// MaxCost bounds one evaluation, in CEL's cost units: about one a visited node, and one
 	// for every ten bytes of text that is read.
 	MaxCost = 20_000
-	// RequestCost is the Budget of one request.
+	// RequestCost and, for each item of the catalog, ItemCost are the Budget of one request:
+	// a rule of ordinary size may look at every item.
 	RequestCost = 1_000_000
+	// ItemCost is the other part of it.
+	ItemCost = 100
 
 	cachedPrograms = 1024
 	// interruptEvery is the number of loop steps between two looks at the context.
@@ -46,10 +49,13 @@ const (
 
 // Budget is what is left of the cost that the evaluations of one request share.
 // It is not safe for concurrent use.
-type Budget struct{ left uint64 }
+type Budget struct{ all, left uint64 }
 
-// NewBudget returns the budget of one request, RequestCost.
-func NewBudget() *Budget { return &Budget{left: RequestCost} }
+// NewBudget returns the budget of one request over a catalog of so many items.
+func NewBudget(items int) *Budget {
+	all := uint64(RequestCost) + ItemCost*uint64(items)
+	return &Budget{all: all, left: all}
+}
 
 // Compiler compiles rules and keeps the ones used last. It is safe for concurrent use.
 type Compiler struct {
@@ -220,7 +226,7 @@ func oneLine(s string) string {
 // eval returns the rule's value, nil where the item lacks what the rule reads.
 func (p *program) eval(ctx context.Context, of *event.Item, user *User, budget *Budget) (ref.Val, error) {
 	if budget.left == 0 {
-		return nil, event.Invalid(p.field, "costs more than a request may spend on rules (%d); name fewer items or a simpler rule", uint64(RequestCost))
+		return nil, event.Invalid(p.field, "costs more than a request may spend on rules (%d); name fewer items or a simpler rule", budget.all)
 	}
 	var (
 		val     ref.Val

@@ -77,7 +77,7 @@ func TestFilterKeep(t *testing.T) {
 			t.Errorf("%s: %v", tc.rule, err)
 			continue
 		}
-		got, err := f.Keep(context.Background(), tc.item, anna, NewBudget())
+		got, err := f.Keep(context.Background(), tc.item, anna, NewBudget(0))
 		if err != nil || got != tc.want {
 			t.Errorf("%s for %s: %v, %v; want %v", tc.rule, tc.item.ID, got, err, tc.want)
 		}
@@ -131,7 +131,7 @@ func TestBoostFactor(t *testing.T) {
 			t.Errorf("%s: %v", tc.rule, err)
 			continue
 		}
-		got, err := b.Factor(context.Background(), tc.item, anna, NewBudget())
+		got, err := b.Factor(context.Background(), tc.item, anna, NewBudget(0))
 		var invalid *event.InvalidError
 		if tc.fail != errors.As(err, &invalid) || got != tc.want {
 			t.Errorf("%s: %v, %v; want %v", tc.rule, got, err, tc.want)
@@ -150,12 +150,12 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = f.Keep(context.Background(), lamp, nil, NewBudget()); err == nil || !strings.Contains(err.Error(), "filter: runs too long") {
+	if _, err = f.Keep(context.Background(), lamp, nil, NewBudget(0)); err == nil || !strings.Contains(err.Error(), "filter: runs too long") {
 		t.Errorf("a filter of 100,000 steps: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err = f.Keep(ctx, lamp, nil, NewBudget()); !errors.Is(err, context.Canceled) {
+	if _, err = f.Keep(ctx, lamp, nil, NewBudget(0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a filter whose caller left: %v", err)
 	}
 	cheap, err := c.Filter("item.brand == 'Lumen'")
@@ -200,7 +200,7 @@ func FuzzCompileAndEvaluate(f *testing.F) {
 	}
 	c := compiler(f)
 	f.Fuzz(func(t *testing.T, rule string) {
-		budget := NewBudget()
+		budget := NewBudget(0)
 		for _, item := range []*event.Item{lamp, bare} {
 			if filter, err := c.Filter(rule); err == nil {
 				_, err = filter.Keep(context.Background(), item, anna, budget)
@@ -241,7 +241,7 @@ func BenchmarkKeep(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if ok, err := f.Keep(context.Background(), lamp, nil, NewBudget()); !ok || err != nil {
+				if ok, err := f.Keep(context.Background(), lamp, nil, NewBudget(0)); !ok || err != nil {
 					b.Fatal(ok, err)
 				}
 			}
