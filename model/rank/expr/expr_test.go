@@ -248,3 +248,18 @@ func BenchmarkKeep(b *testing.B) {
 		})
 	}
 }
+
+// TestAnOrdinaryRuleMayLookAtEveryItem of a large catalog that is in its budget.
+func TestAnOrdinaryRuleMayLookAtEveryItem(t *testing.T) {
+	f, err := compiler(t).Filter(`item.categories.exists(c, c.startsWith("Home")) && item.price.minor_units < 5000 && item.brand != "Acme"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const items = 50_000
+	budget := NewBudget(items)
+	for n := range items {
+		if _, err := f.Keep(t.Context(), lamp, nil, budget); err != nil {
+			t.Fatalf("item %d: %v", n, err)
+		}
+	}
+}
