@@ -114,7 +114,7 @@ func TestEdges(t *testing.T) {
 	} {
 		for _, algorithm := range []string{"", Auto, EASE, ALS, ItemKNN, Popularity} {
 			t.Run(name+"/"+algorithm, func(t *testing.T) {
-				s, _, choice, err := Train(t.Context(), d, Options{Algorithm: algorithm}, nil)
+				s, _, choice, err := train(t.Context(), d, Options{Algorithm: algorithm}, nil)
 				if err != nil || choice == "" {
 					t.Fatal(err, choice)
 				}
@@ -165,7 +165,7 @@ func TestSameBytesWhateverTheWorkers(t *testing.T) {
 	for _, algorithm := range []string{Auto, EASE, ALS, ItemKNN, Popularity} {
 		var first []byte
 		for workers := range 4 {
-			s, _, _, err := Train(t.Context(), d, Options{Algorithm: algorithm, Seed: 9, Workers: workers, Factors: 8}, nil)
+			s, _, _, err := train(t.Context(), d, Options{Algorithm: algorithm, Seed: 9, Workers: workers, Factors: 8}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func TestTrainStopsWhenAsked(t *testing.T) {
 	for _, algorithm := range []string{EASE, ALS, ItemKNN} {
 		for _, at := range []float64{0, .3, .7} {
 			ctx, cancel := context.WithCancel(t.Context())
-			_, _, _, err := Train(ctx, d, Options{Algorithm: algorithm}, func(done float64, _ string) {
+			_, _, _, err := train(ctx, d, Options{Algorithm: algorithm}, func(done float64, _ string) {
 				if done >= at {
 					cancel()
 				}
@@ -206,7 +206,7 @@ func TestProgressGrows(t *testing.T) {
 	var last float64
 	var told []string
 	clock := time.Unix(0, 0)
-	_, evaluations, choice, err := Train(t.Context(), d, Options{
+	_, evaluations, choice, err := train(t.Context(), d, Options{
 		Now:       func() time.Time { clock = clock.Add(time.Second); return clock },
 		Evaluated: func(e Evaluation) { told = append(told, e.Algorithm) },
 	}, func(done float64, message string) {
@@ -229,15 +229,25 @@ func TestProgressGrows(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	var invalid *event.InvalidError
-	_, _, _, err := Train(t.Context(), NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
+	_, _, _, err := train(t.Context(), NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
 	if !errors.As(err, &invalid) || invalid.Violations[0].Field != "algorithm" {
 		t.Errorf("unknown algorithm: %v", err)
 	}
 	d := shop(6, 300, 120, 4000)
-	if _, _, _, err = Train(t.Context(), d, Options{Algorithm: EASE, EASEMaxItems: 10}, nil); !errors.Is(err, event.ErrExhausted) {
+	if _, _, _, err = train(t.Context(), d, Options{Algorithm: EASE, EASEMaxItems: 10}, nil); !errors.Is(err, event.ErrExhausted) {
 		t.Errorf("EASE of a large catalog: %v", err)
 	}
-	if _, _, choice, err := Train(t.Context(), d, Options{EASEMaxItems: 10}, nil); err != nil {
+	if _, _, choice, err := train(t.Context(), d, Options{EASEMaxItems: 10}, nil); err != nil {
 		t.Errorf("auto of a large catalog: %v, %s", err, choice)
 	}
+}
+
+// train evaluates and fits the best on everything.
+func train(ctx context.Context, d *Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
+	plan, err := Evaluate(ctx, d, o, scaled(progress, 0, .5))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	s, err := Fit(ctx, d, plan, o, scaled(progress, .5, 1))
+	return s, plan.Evaluations, plan.Choice, err
 }

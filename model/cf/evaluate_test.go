@@ -100,7 +100,7 @@ func TestAutoFindsStructure(t *testing.T) {
 			b.Add(name("u", u), name("i", u%2*50+random.IntN(50)), 1, int64(k*1000+u))
 		}
 	}
-	_, evaluations, choice, err := Train(t.Context(), b.Build(), Options{}, nil)
+	_, evaluations, choice, err := train(t.Context(), b.Build(), Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 func trained(t testing.TB, algorithm string) *Snapshot {
 	t.Helper()
-	s, _, _, err := Train(t.Context(), shop(7, 80, 40, 900), Options{Algorithm: algorithm, Factors: 4, Neighbours: 6, RowItems: 8}, nil)
+	s, _, _, err := train(t.Context(), shop(7, 80, 40, 900), Options{Algorithm: algorithm, Factors: 4, Neighbours: 6, RowItems: 8}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,22 +82,6 @@ func (o Options) Validate() error {
 	return event.Invalid("algorithm", "must be %q, %q, %q, %q or %q", Auto, EASE, ALS, ItemKNN, Popularity)
 }
 
-// Train evaluates the algorithms that the options ask for, fits the best on everything
-// and returns it, what was reached and a sentence that says why this one. It returns
-// ctx's error soon after ctx ends; event.ErrExhausted where EASE is asked for and the
-// catalog is too large for it. A dataset without interactions gives popularity.
-func Train(ctx context.Context, d *Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
-	plan, err := Evaluate(ctx, d, o, scaled(progress, 0, .5))
-	if err != nil {
-		return nil, nil, "", err
-	}
-	s, err := Fit(ctx, d, plan, o, scaled(progress, .5, 1))
-	if err != nil {
-		return nil, nil, "", err
-	}
-	return s, plan.Evaluations, plan.Choice, nil
-}
-
 func scaled(p Progress, from, to float64) Progress {
 	if p == nil {
 		return nil

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/server/wire"
 )
 
 // retryAfter is what a client is asked to wait where the same call may succeed later.
@@ -57,7 +57,7 @@ func Status(err error) (s *status.Status, hidden bool) {
 		}
 		message := row.is.Error()
 		if row.tell {
-			message = strings.ToValidUTF8(err.Error(), "\uFFFD")
+			message = wire.Text(err.Error())
 		}
 		s := status.New(row.code, message)
 		if row.again {
@@ -75,10 +75,10 @@ func invalidStatus(invalid *event.InvalidError) *status.Status {
 	details := &errdetails.BadRequest{}
 	for _, v := range invalid.Violations {
 		details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
-			Field: valid(v.Field), Description: valid(v.Rule),
+			Field: wire.Text(v.Field), Description: wire.Text(v.Rule),
 		})
 	}
-	return with(status.New(codes.InvalidArgument, valid(invalid.Error())), details)
+	return with(status.New(codes.InvalidArgument, wire.Text(invalid.Error())), details)
 }
 
 func with(s *status.Status, detail protoadapt.MessageV1) *status.Status {
@@ -87,8 +87,6 @@ func with(s *status.Status, detail protoadapt.MessageV1) *status.Status {
 	}
 	return s
 }
-
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // convert is Status as an error, and logs what is hidden.
 func convert(ctx context.Context, logger *slog.Logger, method string, err error) error {

@@ -28,7 +28,12 @@ func train(t testing.TB, algorithm string) *cf.Snapshot {
 			b.AddBasket([]string{item, fmt.Sprint(kind, (user/2+n+1)%10)})
 		}
 	}
-	model, _, _, err := cf.Train(context.Background(), b.Build(), cf.Options{Algorithm: algorithm, Factors: 8}, nil)
+	return fit(t, b.Build(), cf.Options{Algorithm: algorithm, Factors: 8})
+}
+
+func fit(t testing.TB, data *cf.Dataset, options cf.Options) *cf.Snapshot {
+	t.Helper()
+	model, err := cf.Fit(t.Context(), data, cf.Plan{Algorithm: options.Algorithm}, options, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +111,7 @@ func BenchmarkRecommend(b *testing.B) {
 				}
 			}
 			s.put(all...)
-			var err error
-			s.model, _, _, err = cf.Train(context.Background(), data.Build(), cf.Options{Algorithm: algorithm, Iterations: 1}, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
+			s.model = fit(b, data.Build(), cf.Options{Algorithm: algorithm, Iterations: 1})
 			for n := range 200 {
 				s.write(view("anna", fmt.Sprint("item-", random.IntN(items)), n))
 			}

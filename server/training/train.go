@@ -18,14 +18,7 @@ const tellEvery = 200 * time.Millisecond
 // that goes away, or stops its call, stops the training: nothing is saved then, and the model
 // in service stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
-	options := cf.Options{
-		Algorithm:    request.GetAlgorithm(),
-		Seed:         request.GetSeed(),
-		EASEMaxItems: s.options.EASEMaxItems,
-		Factors:      s.options.Factors,
-		Workers:      s.options.Workers,
-		Now:          s.options.Now,
-	}
+	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
 	if err := options.Validate(); err != nil {
 		return err
 	}

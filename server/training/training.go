@@ -29,12 +29,6 @@ type Config struct {
 	Weights cf.Weights
 	// KeepModels is how many of the newest versions are kept, beside the one in service; 5 where 0.
 	KeepModels int
-	// EASEMaxItems is the number of items above which EASE is not tried; 6,000 where 0.
-	EASEMaxItems int
-	// Factors is the rank of ALS; 64 where 0.
-	Factors int
-	// Workers is the number of goroutines that train; all processors where 0.
-	Workers int
 }
 
 // Options are what a Service is wired with. Now must not be nil.
