@@ -9,7 +9,6 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
@@ -80,14 +79,4 @@ func restoreSlashes(next runtime.HandlerFunc) runtime.HandlerFunc {
 		}
 		next(w, r, params)
 	}
-}
-
-// writeRoutingError answers a path that is no route, or not with that method.
-func writeRoutingError(ctx context.Context, mux *runtime.ServeMux, form runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
-	if code == http.StatusMethodNotAllowed {
-		err := &runtime.HTTPStatusError{HTTPStatus: code, Err: status.Error(codes.Unimplemented, "no "+r.Method+" on this path")}
-		runtime.HTTPError(ctx, mux, form, w, r, err)
-		return
-	}
-	runtime.DefaultRoutingErrorHandler(ctx, mux, form, w, r, code)
 }

@@ -5,16 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"regexp"
-	"strings"
-	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // errMore says that behind the JSON value of a request there is more, which would be lost.
@@ -84,86 +77,4 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	return n, err
-}
-
-// streamBody is the body of a streamed request. The gateway ends a stream at what it cannot
-// read without a word to the client; what that was is kept here.
-type streamBody struct {
-	io.ReadCloser
-
-	mu     sync.Mutex
-	failed error
-}
-
-func (b *streamBody) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.failed = err
-}
-
-func (b *streamBody) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failed
-}
-
-var useStrictQuery sync.Once
-
-// strictQuery makes query parameters that there are not an error, as fields in JSON are.
-// The gateway has one parser for all its muxes.
-func strictQuery() runtime.ServeMuxOption {
-	return func(mux *runtime.ServeMux) {
-		useStrictQuery.Do(func() { runtime.SetQueryParameterParser(&queryParser{})(mux) })
-	}
-}
-
-type queryParser struct{ runtime.DefaultQueryParser }
-
-func (p *queryParser) Parse(m proto.Message, values url.Values, filter *utilities.DoubleArray) error {
-	for key := range values {
-		name := fieldName(m.ProtoReflect().Descriptor(), key)
-		if name == "" {
-			return fmt.Errorf("unknown field %q", key)
-		}
-		if filter.HasCommonPrefix(strings.Split(name, ".")) {
-			return fmt.Errorf("field %q: is in the path already", key)
-		}
-	}
-	return p.DefaultQueryParser.Parse(m, values, filter)
-}
-
-// fieldName returns the path, as in "value.minorUnits", by the names of the proto; empty
-// where it names no field.
-func fieldName(message protoreflect.MessageDescriptor, path string) string {
-	name, rest, nested := strings.Cut(path, ".")
-	field := message.Fields().ByTextName(name)
-	if field == nil {
-		field = message.Fields().ByJSONName(name)
-	}
-	switch {
-	case field == nil || nested && (field.Message() == nil || field.IsList() || field.IsMap()):
-		return ""
-	case !nested:
-		return string(field.Name())
-	}
-	if rest = fieldName(field.Message(), rest); rest == "" {
-		return ""
-	}
-	return string(field.Name()) + "." + rest
-}
-
-// fieldNames find the field in what nameField and the gateway say of values that they cannot read.
-var fieldNames = []*regexp.Regexp{
-	regexp.MustCompile(`(?:^|unknown |duplicate |parsing |: |for )field "([^"]+)"`),
-	regexp.MustCompile(`parameter: (\w+)`),
-}
-
-// fieldIn returns the field that a message names, empty where it names none.
-func fieldIn(message string) string {
-	for _, names := range fieldNames {
-		if match := names.FindStringSubmatch(message); match != nil {
-			return match[1]
-		}
-	}
-	return ""
 }
