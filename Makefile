@@ -62,6 +62,14 @@ bench: build ## Measures speed, each figure beside a baseline from the same run.
 bench-memory: build ## Measures memory and start-up at a million users.
 	go run ./benchmarks memory
 
+.PHONY: services-up
+services-up: ## Starts a Redis and a CQL server, for the stores to come.
+	.ci/services up
+
+.PHONY: services-down
+services-down: ## Stops them.
+	.ci/services down
+
 .PHONY: fuzz
 fuzz: ## Fuzzes every decoder and the filter, 20 seconds each.
 	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' . | xargs -n1 dirname | sort -u); do \
