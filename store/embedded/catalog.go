@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -78,8 +77,8 @@ func (s *Store) page(ctx context.Context, kind byte, afterID string, limit int, 
 		}
 		return nil
 	})
-	if err == nil || errors.Is(err, errFound) {
-		return ctx.Err()
+	if err == nil {
+		err = ctx.Err()
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 func TestCompactionsRun(t *testing.T) {
 	dir := t.TempDir()
 	open := func(due int) *pebble.DB {
-		db, err := openPebble(dir, func() *pebble.Options {
-			return &pebble.Options{FS: vfs.Default, L0CompactionThreshold: due, L0StopWritesThreshold: 1000, Logger: pebbleLogger{logger: slog.New(slog.DiscardHandler)}}
+		db, err := openPebble(dir, &pebble.Options{
+			FS: vfs.Default, L0CompactionThreshold: due, L0StopWritesThreshold: 1000, Logger: pebbleLogger{logger: slog.New(slog.DiscardHandler)},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -55,7 +56,31 @@ func (d database) readable(read func() ([]byte, error)) (value []byte, err error
 	return value, translate(err)
 }
 
-// scan calls fn for the keys of a range in order, until fn fails.
+// number returns the number that is a key's value, 0 where there is none.
+func (d database) number(key []byte) (uint64, error) {
+	value, err := d.get(key)
+	if errors.Is(err, event.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return decodeNumber(value)
+}
+
+// holds tells whether there is a key from lower on.
+func (d database) holds(lower []byte) (found bool, err error) {
+	err = d.scan(lower, nil, func([]byte, []byte) error {
+		found = true
+		return errFound
+	})
+	return found, err
+}
+
+// errFound ends a scan that has what it looked for.
+var errFound = errors.New("found")
+
+// scan calls fn for the keys of a range in order, until fn fails. errFound is no failure.
 func (d database) scan(lower, upper []byte, fn func(key, value []byte) error) (err error) {
 	it, err := d.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
@@ -71,7 +96,9 @@ func (d database) scan(lower, upper []byte, fn func(key, value []byte) error) (e
 		if err != nil {
 			return err
 		}
-		if err := fn(it.Key(), value); err != nil {
+		if err := fn(it.Key(), value); errors.Is(err, errFound) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

@@ -105,14 +105,14 @@ func Open(dir string, options Options) (*Store, error) {
 	s.space = newSpace(s.fs, dir, uint64(options.ReserveBytes))
 	cache := pebble.NewCache(options.CacheBytes)
 	defer cache.Unref()
-	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), func() *pebble.Options { return s.pebbleOptions(cache, options.Logger) })
+	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
 	if err != nil {
 		return nil, openError(dir, err)
 	}
 	featuresDir := s.fs.PathJoin(dir, featuresFolder)
 	_, err = s.fs.Stat(featuresDir)
 	unfolded := errors.Is(err, fs.ErrNotExist)
-	folded, err := openPebble(featuresDir, func() *pebble.Options { return s.featureOptions(cache, options.Logger) })
+	folded, err := openPebble(featuresDir, s.featureOptions(cache, options.Logger))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w (%s)", openError(dir, err), featuresAdvice), db.Close())
 	}
@@ -184,21 +184,25 @@ func (s *Store) load(options Options, unfolded bool) error {
 		sh.head.Store(uint64(last))
 		s.shards = append(s.shards, sh)
 	}
-	s.letters.last, err = s.lastLetter()
+	s.letters.last, err = s.db.number(lettersKey)
 	return err
 }
 
 // create writes the format of a new folder.
 func (s *Store) create(shards int) error {
-	if err := s.db.scan(nil, nil, func([]byte, []byte) error { return errFound }); errors.Is(err, errFound) {
-		return fmt.Errorf("%w: there are keys, but no format record", event.ErrCorrupt)
-	} else if err != nil {
+	keys, err := s.db.holds(nil)
+	if err != nil {
 		return err
 	}
-	if err := s.folded.scan(after(formatKey), nil, func([]byte, []byte) error { return errFound }); errors.Is(err, errFound) {
-		return fmt.Errorf("%w: there are features, but no database that they are of", event.ErrCorrupt)
-	} else if err != nil {
+	if keys {
+		return fmt.Errorf("%w: there are keys, but no format record", event.ErrCorrupt)
+	}
+	features, err := s.folded.holds(after(formatKey))
+	if err != nil {
 		return err
+	}
+	if features {
+		return fmt.Errorf("%w: there are features, but no database that they are of", event.ErrCorrupt)
 	}
 	format := encodeFormat(shards)
 	return translate(errors.Join(s.markFeatures(format), s.db.Set(formatKey, format, pebble.Sync), s.db.Flush()))
@@ -218,14 +222,7 @@ const featuresAdvice = "without the folder " + featuresFolder + " they are made 
 
 // checkHead sees that no row is gone of which the features know.
 func (s *Store) checkHead(shard int, last store.Seq) error {
-	value, err := s.folded.get(shardKey('h', shard))
-	if errors.Is(err, event.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	known, err := decodeNumber(value)
+	known, err := s.folded.number(shardKey('h', shard))
 	if err != nil {
 		return fmt.Errorf("head of shard %d: %w", shard, err)
 	}
@@ -287,6 +284,3 @@ func (s *Store) close() error {
 	return errors.Join(append(errs, translate(s.folded.Flush()), s.folded.close(),
 		translate(s.db.Flush()), translate(s.db.LogData(nil, pebble.Sync)), s.db.close())...)
 }
-
-// errFound ends a scan that has what it looked for.
-var errFound = errors.New("found")

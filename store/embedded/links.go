@@ -123,9 +123,6 @@ func (s *Store) leastLink(anonymousID string) (event.Link, error) {
 			}
 			return errFound
 		})
-		if errors.Is(err, errFound) {
-			err = nil
-		}
 		return least, err
 	})
 }

@@ -107,14 +107,7 @@ var errHole = errors.New("hole in the log")
 
 // Mark implements store.Log.
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
-	value, err := s.db.get(shardKey('m', shard))
-	if errors.Is(err, event.ErrNotFound) {
-		return 0, ctx.Err()
-	}
-	if err != nil {
-		return 0, err
-	}
-	mark, err := decodeNumber(value)
+	mark, err := s.db.number(shardKey('m', shard))
 	if err != nil {
 		return 0, fmt.Errorf("mark of shard %d: %w", shard, err)
 	}

@@ -84,12 +84,11 @@ func (s *Store) featureOptions(cache *pebble.Cache, logger *slog.Logger) *pebble
 }
 
 // openPebble opens a database, and makes it where there is none.
-func openPebble(dir string, options func() *pebble.Options) (*pebble.DB, error) {
-	o := options()
+func openPebble(dir string, o *pebble.Options) (*pebble.DB, error) {
 	found, err := pebble.Peek(dir, o.FS)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && !found.Exists:
-		if err := makePebble(dir, options()); err != nil {
+		if err := makePebble(dir, o); err != nil {
 			return nil, err
 		}
 	case err != nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -79,16 +78,4 @@ func decodeLetter(value []byte) (letter store.DeadLetter, err error) {
 		return store.DeadLetter{}, fmt.Errorf("dead letter: %w: %w", event.ErrCorrupt, err)
 	}
 	return letter, nil
-}
-
-// lastLetter returns the number of the newest dead letter that there ever was.
-func (s *Store) lastLetter() (uint64, error) {
-	value, err := s.db.get(lettersKey)
-	if errors.Is(err, event.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return decodeNumber(value)
 }
