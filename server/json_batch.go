@@ -16,17 +16,16 @@ import (
 // batchOf returns the list of a request whose elements are taken or refused one by one;
 // nil where the request is no batch.
 func batchOf(request any) protoreflect.FieldDescriptor {
-	switch m := request.(type) {
-	case *attunev1.WriteRequest:
-		return m.ProtoReflect().Descriptor().Fields().ByName("events")
-	case *attunev1.StreamRequest:
-		return m.ProtoReflect().Descriptor().Fields().ByName("events")
-	case *attunev1.UpsertItemsRequest:
-		return m.ProtoReflect().Descriptor().Fields().ByName("items")
-	case *attunev1.ImportItemsRequest:
-		return m.ProtoReflect().Descriptor().Fields().ByName("items")
+	var name protoreflect.Name
+	switch request.(type) {
+	case *attunev1.WriteRequest, *attunev1.StreamRequest:
+		name = "events"
+	case *attunev1.UpsertItemsRequest, *attunev1.ImportItemsRequest:
+		name = "items"
+	default:
+		return nil
 	}
-	return nil
+	return request.(proto.Message).ProtoReflect().Descriptor().Fields().ByName(name)
 }
 
 // readEach reads a batch element by element and marks those that cannot be read as unread,
@@ -73,19 +72,26 @@ func (f *jsonForm) readFields(data json.RawMessage, into proto.Message) (violati
 		}
 		path := fieldOf(data, err)
 		violations = append(violations, event.Violation{Field: path, Rule: ruleOf(err)})
-		key := path
-		if end := strings.IndexAny(path, ".["); end >= 0 {
-			key = path[:end]
-		}
-		var members map[string]json.RawMessage
-		if json.Unmarshal(data, &members) != nil || members[key] == nil {
-			proto.Reset(into)
-			return violations
-		}
-		delete(members, key)
-		if data, err = json.Marshal(members); err != nil {
+		var found bool
+		if data, found = withoutMember(data, path); !found {
 			proto.Reset(into)
 			return violations
 		}
 	}
+}
+
+// withoutMember returns an object without the member that a path begins with. It tells
+// whether there is one.
+func withoutMember(object json.RawMessage, path string) (rest json.RawMessage, found bool) {
+	key := path
+	if end := strings.IndexAny(path, ".["); end >= 0 {
+		key = path[:end]
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil || members[key] == nil {
+		return nil, false
+	}
+	delete(members, key)
+	rest, err := json.Marshal(members)
+	return rest, err == nil
 }

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/attune-shop/attune/server/wire"
 )
 
 // restStatus names the field that the gateway could not read, as services do themselves.
@@ -20,7 +22,7 @@ func restStatus(err error) *status.Status {
 	if s.Code() != codes.InvalidArgument || len(s.Details()) > 0 {
 		return s
 	}
-	message := strings.ToValidUTF8(strings.ReplaceAll(s.Message(), "\u00a0", " "), "\uFFFD")
+	message := wire.Text(strings.ReplaceAll(s.Message(), "\u00a0", " "))
 	s = status.New(codes.InvalidArgument, message)
 	if field := fieldIn(message); field != "" {
 		named, err := s.WithDetails(&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{

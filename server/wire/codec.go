@@ -3,7 +3,6 @@ package wire
 import (
 	"errors"
 	"math"
-	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/encoding"
@@ -79,7 +78,7 @@ func mend(of protoreflect.MessageDescriptor, data []byte, depth int) (mended []b
 				}
 			}
 		case field.Kind() == protoreflect.StringKind && of.ParentFile().Package() == "google.protobuf" && !utf8.Valid(value):
-			value, changed = []byte(strings.ToValidUTF8(string(value), "\uFFFD")), true
+			value, changed = []byte(Text(string(value))), true
 		}
 		mended = protowire.AppendBytes(protowire.AppendTag(mended, number, kind), value)
 	}
