@@ -70,10 +70,11 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	s.closing = append(s.closing, past.Close)
 	kept := retention.New(past, cfg.Retention, now)
 
-	shelf, err := catalog.OpenShelf(ctx, stores)
+	shelf, err := catalog.OpenShelf(ctx, stores, logger)
 	if err != nil {
 		return fmt.Errorf("load the catalog: %w", err)
 	}
+	s.closing = append(s.closing, shelf.Close)
 	holder := &training.Holder{}
 	models := training.New(kept, stores, holder, training.Options{
 		Config: training.Config{Weights: weights, KeepModels: cfg.KeepModels}, Now: now, Logger: logger,

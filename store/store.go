@@ -44,14 +44,22 @@ type Stores interface {
 	Rejected
 	Models
 	Checkpoints
+	Leases
 
 	// Close flushes and lets go. No call may be under way or follow.
 	Close() error
 }
 
+// Sharing tells who else may be at a store.
+type Sharing interface {
+	// Shared tells whether other processes may read and write the same store meanwhile.
+	Shared() bool
+}
+
 // Log is the truth: for each shard a stream of rows with dense numbers. A row holds
 // the events of one group commit; the log does not look into it.
 type Log interface {
+	Sharing
 	// Shards is the number of shards, fixed when the store was made.
 	Shards() int
 	// Head returns the number of the shard's last row, 0 where there is none.
@@ -91,9 +99,9 @@ type Events interface {
 	HasEvents(ctx context.Context, shard int, keys []Record) ([]bool, error)
 	// ReadEvents calls fn for each event of the visitor once, in the order of event ids.
 	ReadEvents(ctx context.Context, shard int, v event.Visitor, fn func(Record) error) error
-	// ScanEvents calls fn for each event of the shard once, visitor by visitor, from the
-	// first visitor >= from on. It sees at least what was stored before the call.
-	ScanEvents(ctx context.Context, shard int, from event.Visitor, fn func(Record) error) error
+	// ScanEvents calls fn for each event of every shard once, visitor by visitor, in the order
+	// of event ids; visitors come in any order. It sees at least what was stored before the call.
+	ScanEvents(ctx context.Context, fn func(Record) error) error
 }
 
 // Links keeps which anonymous visitors and users were seen together.
@@ -107,40 +115,66 @@ type Links interface {
 	LinkedTo(ctx context.Context, userID string) ([]string, error)
 }
 
-// Change asks that a visitor's features become New if they are Old now. A nil Old asks
-// that there be none yet; a nil New removes them.
+// Stored is a visitor's features as they were found.
+type Stored struct {
+	// Value is nil where the visitor has none.
+	Value []byte
+	// Ticket comes with a missing Value where the store may have lost it. It lets one be
+	// installed, made from what is read after the ticket was given, and becomes void as
+	// soon as anybody else installs one or features are lost again.
+	Ticket string
+}
+
+// Change asks that a visitor's features become New if they are still Old; a nil New
+// removes them.
 type Change struct {
-	Visitor  event.Visitor
-	Old, New []byte
+	Visitor event.Visitor
+	Old     Stored
+	New     []byte
 }
 
 // Features keeps one opaque value a visitor, compared and set as a whole. Values are
 // immutable: what Get returns and what Swap is given may be shared and must not be changed.
 type Features interface {
-	// LosesFeatures tells whether stored values may vanish, as from a cache. Where they may
-	// not, a visitor without a value has no projected event.
+	// LosesFeatures tells whether stored values may vanish, as from a cache. They vanish
+	// for good: an older value never comes back. Where they may not, a visitor without a
+	// value has no projected event.
 	LosesFeatures() bool
-	// GetFeatures returns the value of each visitor, nil where there is none.
-	GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error)
+	// GetFeatures returns what is stored of each visitor.
+	GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]Stored, error)
 	// SwapFeatures carries each change out on its own and tells which were: a change whose
-	// Old is not the stored value is left undone. GetFeatures reflects a change at once.
+	// Old is no longer what is stored is left undone. GetFeatures reflects a change at once.
 	SwapFeatures(ctx context.Context, shard int, changes []Change) ([]bool, error)
 	// FlushFeatures returns once everything swapped before the call is as durable as
 	// SetMark promises of it.
 	FlushFeatures(ctx context.Context, shard int) error
-	// ScanFeatures calls fn for each visitor of the shard in order.
-	ScanFeatures(ctx context.Context, shard int, fn func(v event.Visitor, value []byte) error) error
+	// ScanFeatures calls fn for each visitor of every shard that has a value, at least
+	// once, in any order.
+	ScanFeatures(ctx context.Context, fn func(v event.Visitor, value []byte) error) error
 }
 
-// Catalog keeps the items on offer. Writes are durable on return.
+// ItemChange puts items, each in the place of the one with its id, and deletes others. No
+// id is in it twice.
+type ItemChange struct {
+	Put    []event.Item
+	Delete []string
+}
+
+// Catalog keeps the items on offer. Its changes are numbered by revisions, from 1 on, so
+// that processes that share it agree on their order.
 type Catalog interface {
-	PutItems(ctx context.Context, items []event.Item) error
-	// Item returns event.ErrNotFound where there is none.
-	Item(ctx context.Context, id string) (event.Item, error)
-	// Items returns up to limit items with ids > after, in the order of ids.
-	Items(ctx context.Context, after string, limit int) ([]event.Item, error)
-	// DeleteItem returns event.ErrNotFound where there is none.
-	DeleteItem(ctx context.Context, id string) error
+	Sharing
+	// Items calls fn for every item, in any order, and returns a revision: what changed up
+	// to it is in them, and of what changed later some may be.
+	Items(ctx context.Context, fn func(event.Item) error) (revision Seq, err error)
+	// ChangeItems stores a change behind the newest revision, which the caller must know,
+	// and returns the revision that it made, durably. Where there is a newer one it
+	// returns ErrTaken; after any error part of the change may be stored.
+	ChangeItems(ctx context.Context, newest Seq, change ItemChange) (revision Seq, err error)
+	// ItemChanges calls fn for the changes behind a revision, in their order. It returns
+	// event.ErrNotFound where the first of them are no longer kept: Items has them. A store
+	// that is not shared need not keep any.
+	ItemChanges(ctx context.Context, behind Seq, fn func(revision Seq, change ItemChange) error) error
 }
 
 // DeadLetter is an event that was not valid, as it came.
@@ -188,6 +222,7 @@ type Model struct {
 
 // Models keeps trained versions and which one is in service. Writes are durable on return.
 type Models interface {
+	Sharing
 	// SaveModel stores a version with its payload, all or nothing.
 	SaveModel(ctx context.Context, m Model, payload io.Reader) error
 	// OpenModel returns a version's payload, which the caller closes, or event.ErrNotFound.
@@ -209,4 +244,13 @@ type Checkpoints interface {
 	SaveCheckpoint(ctx context.Context, name string, data []byte) error
 	// Checkpoint returns event.ErrNotFound where there is none.
 	Checkpoint(ctx context.Context, name string) ([]byte, error)
+}
+
+// Leases sees to it that one process at a time does what only one should.
+type Leases interface {
+	// Lease gives the named lease to a holder for a time, or gives its holder that time
+	// anew. Where another has it, it returns event.ErrBusy.
+	Lease(ctx context.Context, name, holder string, ttl time.Duration) error
+	// EndLease takes the lease from its holder, if that one still has it.
+	EndLease(ctx context.Context, name, holder string) error
 }

@@ -108,7 +108,7 @@ func (s *Service) GetItem(_ context.Context, request *attunev1.GetItemRequest) (
 }
 
 // ListItems pages through the catalog in the order of item ids.
-func (s *Service) ListItems(ctx context.Context, request *attunev1.ListItemsRequest) (*attunev1.ListItemsResponse, error) {
+func (s *Service) ListItems(_ context.Context, request *attunev1.ListItemsRequest) (*attunev1.ListItemsResponse, error) {
 	size, err := fault.PageSize(request.GetPageSize())
 	if err != nil {
 		return nil, err
@@ -119,17 +119,14 @@ func (s *Service) ListItems(ctx context.Context, request *attunev1.ListItemsRequ
 			return nil, err
 		}
 	}
-	items, err := s.shelf.store.Items(ctx, after, size+1)
-	if err != nil {
-		return nil, fmt.Errorf("list items: %w", err)
-	}
+	items := s.shelf.After(after, size+1)
 	response := &attunev1.ListItemsResponse{}
 	if len(items) > size {
 		items = items[:size]
 		response.NextPageToken = fault.EncodeToken(tokenKind, items[size-1].ID)
 	}
-	for i := range items {
-		response.Items = append(response.Items, wire.Item(&items[i]))
+	for _, item := range items {
+		response.Items = append(response.Items, wire.Item(item))
 	}
 	return response, nil
 }

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -17,53 +16,50 @@ import (
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/catalog"
+	"github.com/attune-shop/attune/store"
 )
 
 // memory is a store.Catalog in memory.
 type memory struct {
-	mu    sync.Mutex
-	items map[string]event.Item
-	fail  error
+	mu       sync.Mutex
+	items    map[string]event.Item
+	revision store.Seq
+	fail     error
 }
 
-func (m *memory) PutItems(_ context.Context, items []event.Item) error {
+func (m *memory) Shared() bool { return false }
+
+func (m *memory) Items(_ context.Context, fn func(event.Item) error) (store.Seq, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, item := range m.items {
+		if err := fn(item); err != nil {
+			return 0, err
+		}
+	}
+	return m.revision, nil
+}
+
+func (m *memory) ChangeItems(_ context.Context, newest store.Seq, change store.ItemChange) (store.Seq, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
-		return m.fail
+		return 0, m.fail
 	}
-	for _, i := range items {
+	if newest != m.revision {
+		return 0, store.ErrTaken
+	}
+	for _, i := range change.Put {
 		m.items[i.ID] = i
 	}
-	return nil
+	for _, id := range change.Delete {
+		delete(m.items, id)
+	}
+	m.revision++
+	return m.revision, nil
 }
 
-func (m *memory) Item(_ context.Context, id string) (event.Item, error) {
-	if i, ok := m.items[id]; ok {
-		return i, nil
-	}
-	return event.Item{}, event.ErrNotFound
-}
-
-func (m *memory) Items(_ context.Context, after string, limit int) ([]event.Item, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []event.Item
-	for _, id := range slices.Sorted(maps.Keys(m.items)) {
-		if id > after && len(out) < limit {
-			out = append(out, m.items[id])
-		}
-	}
-	return out, nil
-}
-
-func (m *memory) DeleteItem(_ context.Context, id string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, ok := m.items[id]; !ok {
-		return event.ErrNotFound
-	}
-	delete(m.items, id)
+func (m *memory) ItemChanges(context.Context, store.Seq, func(store.Seq, store.ItemChange) error) error {
 	return nil
 }
 
@@ -73,7 +69,7 @@ func open(t testing.TB, items ...event.Item) (*catalog.Service, *catalog.Shelf, 
 	for _, i := range items {
 		m.items[i.ID] = i
 	}
-	shelf, err := catalog.OpenShelf(t.Context(), m)
+	shelf, err := catalog.OpenShelf(t.Context(), m, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +235,7 @@ func TestShelfIsTheStore(t *testing.T) {
 				}
 			},
 		})
-		again, err := catalog.OpenShelf(context.Background(), m)
+		again, err := catalog.OpenShelf(context.Background(), m, slog.New(slog.DiscardHandler))
 		if err != nil || again.Len() != shelf.Len() {
 			rt.Fatalf("%d loaded anew, %d on the shelf: %v", again.Len(), shelf.Len(), err)
 		}

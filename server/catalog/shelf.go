@@ -2,10 +2,15 @@ package catalog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -15,43 +20,113 @@ const (
 	// parts is the number of maps that the items are spread over. A write copies the maps
 	// that it touches.
 	parts = 1024
-	// loadPage is the number of items read at once when a Shelf is loaded.
-	loadPage = 5_000
+	// lookEvery is the time between two looks for what other processes changed.
+	lookEvery = 500 * time.Millisecond
+	// maxTries bounds how often a change is tried where others change items, too.
+	maxTries = 50
 )
 
 // Shelf is the catalog in memory: reads take no lock, and see a write as soon as it is
-// durable. Its items are shared and must not be changed.
+// durable, another process's within a second. Its items are shared and must not be changed.
 type Shelf struct {
 	store   store.Catalog
+	logger  *slog.Logger
 	seed    maphash.Seed
-	writing sync.Mutex // held from the write to the store until the shelf shows it
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	// writing is held from the write to the store until the shelf shows it; revision is
+	// the last that it shows.
+	writing  sync.Mutex
+	revision store.Seq
+
 	parts   [parts]atomic.Pointer[map[string]*event.Item]
 	count   atomic.Int64
 	version atomic.Uint64
+	ordered atomic.Pointer[ordered]
 }
 
-// OpenShelf loads the catalog.
-func OpenShelf(ctx context.Context, catalog store.Catalog) (*Shelf, error) {
-	s := &Shelf{store: catalog, seed: maphash.MakeSeed()}
+// ordered is the ids of all items in order, as of a version.
+type ordered struct {
+	version uint64
+	ids     []string
+}
+
+// OpenShelf loads the catalog and, where others share it, follows their changes until Close.
+func OpenShelf(ctx context.Context, catalog store.Catalog, logger *slog.Logger) (*Shelf, error) {
+	s := &Shelf{store: catalog, logger: logger, seed: maphash.MakeSeed()}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	if catalog.Shared() {
+		s.running.Go(func() { s.follow(following) })
+	}
+	return s, nil
+}
+
+// Close ends what OpenShelf began.
+func (s *Shelf) Close() error {
+	s.stop()
+	s.running.Wait()
+	return nil
+}
+
+// load reads all items and shows them in the place of those that it has.
+func (s *Shelf) load(ctx context.Context) error {
 	loaded := make([]map[string]*event.Item, parts)
 	for i := range loaded {
 		loaded[i] = map[string]*event.Item{}
+	}
+	revision, err := s.store.Items(ctx, func(item event.Item) error {
+		loaded[s.part(item.ID)][item.ID] = &item
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	count := 0
+	for i := range loaded {
 		s.parts[i].Store(&loaded[i])
+		count += len(loaded[i])
 	}
-	for after := ""; ; {
-		page, err := catalog.Items(ctx, after, loadPage)
-		if err != nil {
-			return nil, err
+	s.count.Store(int64(count))
+	s.revision = revision
+	s.version.Add(1)
+	return nil
+}
+
+// follow shows what other processes change.
+func (s *Shelf) follow(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
-		for i := range page {
-			loaded[s.part(page[i].ID)][page[i].ID] = &page[i]
+		s.writing.Lock()
+		err := s.catchUp(ctx)
+		s.writing.Unlock()
+		if err != nil && ctx.Err() == nil {
+			s.logger.Warn("other processes' changes of the catalog cannot be seen", "error", err)
 		}
-		s.count.Add(int64(len(page)))
-		if len(page) < loadPage {
-			return s, nil
-		}
-		after = page[len(page)-1].ID
 	}
+}
+
+// catchUp shows the changes behind the revision; s.writing is held.
+func (s *Shelf) catchUp(ctx context.Context) error {
+	err := s.store.ItemChanges(ctx, s.revision, func(revision store.Seq, change store.ItemChange) error {
+		s.show(change)
+		s.revision = revision
+		return nil
+	})
+	if errors.Is(err, event.ErrNotFound) {
+		return s.load(ctx)
+	}
+	return err
 }
 
 func (s *Shelf) part(id string) int { return int(maphash.String(s.seed, id) % parts) }
@@ -80,44 +155,109 @@ func (s *Shelf) Len() int { return int(s.count.Load()) }
 // Version returns a number that changes with each write.
 func (s *Shelf) Version() uint64 { return s.version.Load() }
 
+// After returns up to limit items whose ids are greater, in the order of ids. The first
+// call behind a change sorts all ids.
+func (s *Shelf) After(id string, limit int) []*event.Item {
+	version := s.Version()
+	known := s.ordered.Load()
+	if known == nil || known.version != version {
+		known = &ordered{version: version, ids: make([]string, 0, s.Len())}
+		s.Each(func(item *event.Item) bool {
+			known.ids = append(known.ids, item.ID)
+			return true
+		})
+		slices.Sort(known.ids)
+		s.ordered.Store(known)
+	}
+	from, found := slices.BinarySearch(known.ids, id)
+	if found {
+		from++
+	}
+	items := make([]*event.Item, 0, min(limit, len(known.ids)-from))
+	for _, id := range known.ids[from:] {
+		if len(items) == limit {
+			break
+		}
+		if item, ok := s.Item(id); ok {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
 // Put stores the items, durably, each in the place of the one with its id; of those with
 // the same id the last counts.
 func (s *Shelf) Put(ctx context.Context, items []event.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if err := s.store.PutItems(ctx, items); err != nil {
-		return err
-	}
-	touched := map[int]map[string]*event.Item{}
+	last := make(map[string]int, len(items))
 	for i := range items {
-		n := s.part(items[i].ID)
-		if touched[n] == nil {
-			touched[n] = maps.Clone(*s.parts[n].Load())
-		}
-		touched[n][items[i].ID] = &items[i]
+		last[items[i].ID] = i
 	}
-	s.show(touched)
-	return nil
+	change := store.ItemChange{Put: make([]event.Item, 0, len(last))}
+	for i := range items {
+		if last[items[i].ID] == i {
+			change.Put = append(change.Put, items[i])
+		}
+	}
+	return s.change(ctx, func() (store.ItemChange, error) { return change, nil })
 }
 
 // Delete removes an item, durably: event.ErrNotFound where there is none.
 func (s *Shelf) Delete(ctx context.Context, id string) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if err := s.store.DeleteItem(ctx, id); err != nil {
-		return err
-	}
-	n := s.part(id)
-	left := maps.Clone(*s.parts[n].Load())
-	delete(left, id)
-	s.show(map[int]map[string]*event.Item{n: left})
-	return nil
+	return s.change(ctx, func() (store.ItemChange, error) {
+		if _, ok := s.Item(id); !ok {
+			return store.ItemChange{}, event.ErrNotFound
+		}
+		return store.ItemChange{Delete: []string{id}}, nil
+	})
 }
 
-func (s *Shelf) show(touched map[int]map[string]*event.Item) {
+// change stores what decide says of the catalog as it is, and shows it.
+func (s *Shelf) change(ctx context.Context, decide func() (store.ItemChange, error)) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for range maxTries {
+		if s.store.Shared() {
+			if err := s.catchUp(ctx); err != nil {
+				return err
+			}
+		}
+		change, err := decide()
+		if err != nil {
+			return err
+		}
+		revision, err := s.store.ChangeItems(ctx, s.revision, change)
+		if errors.Is(err, store.ErrTaken) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.revision = revision
+		s.show(change)
+		return nil
+	}
+	return fmt.Errorf("others change the catalog all the time: %w", event.ErrExhausted)
+}
+
+// show makes a change visible; s.writing is held.
+func (s *Shelf) show(change store.ItemChange) {
+	touched := map[int]map[string]*event.Item{}
+	part := func(id string) map[string]*event.Item {
+		n := s.part(id)
+		if touched[n] == nil {
+			touched[n] = maps.Clone(*s.parts[n].Load())
+		}
+		return touched[n]
+	}
+	for i := range change.Put {
+		part(change.Put[i].ID)[change.Put[i].ID] = &change.Put[i]
+	}
+	for _, id := range change.Delete {
+		delete(part(id), id)
+	}
 	for n, items := range touched {
 		before := s.parts[n].Swap(&items)
 		s.count.Add(int64(len(items) - len(*before)))

@@ -31,6 +31,8 @@ type shelf struct {
 	full     bool
 }
 
+func (s *shelf) Shared() bool { return false }
+
 func (s *shelf) SaveModel(_ context.Context, m store.Model, payload io.Reader) error {
 	if s.full {
 		return fmt.Errorf("disk: %w", event.ErrExhausted)

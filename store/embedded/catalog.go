@@ -2,62 +2,74 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
 )
 
-// PutItems implements store.Catalog.
-func (s *Store) PutItems(ctx context.Context, items []event.Item) error {
-	return s.write(ctx, func(batch *pebble.Batch) error {
+// Shared implements store.Sharing: the folder is one process's.
+func (s *Store) Shared() bool { return false }
+
+// Items implements store.Catalog.
+func (s *Store) Items(ctx context.Context, fn func(event.Item) error) (store.Seq, error) {
+	s.catalog.Lock()
+	revision := s.catalog.revision
+	s.catalog.Unlock()
+	items := []byte{'i'}
+	err := s.db.scan(items, after(items), func(key, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		item, err := event.DecodeItem(value)
+		if err != nil {
+			return fmt.Errorf("item %q: %w", key[1:], err)
+		}
+		return fn(item)
+	})
+	return revision, errors.Join(err, ctx.Err())
+}
+
+// ChangeItems implements store.Catalog. Revisions begin anew with each Open.
+func (s *Store) ChangeItems(ctx context.Context, newest store.Seq, change store.ItemChange) (store.Seq, error) {
+	s.catalog.Lock()
+	defer s.catalog.Unlock()
+	if newest != s.catalog.revision {
+		return 0, store.ErrTaken
+	}
+	// A deletion frees room, so it is not held to the reserve.
+	write := s.write
+	if len(change.Put) == 0 {
+		write = func(ctx context.Context, fill func(*pebble.Batch) error) error { return s.put(ctx, pebble.Sync, fill) }
+	}
+	err := write(ctx, func(batch *pebble.Batch) error {
 		var value []byte
-		for i := range items {
-			value = items[i].Append(value[:0])
-			if err := batch.Set(idKey('i', items[i].ID), value, nil); err != nil {
+		for i := range change.Put {
+			value = change.Put[i].Append(value[:0])
+			if err := batch.Set(idKey('i', change.Put[i].ID), value, nil); err != nil {
+				return err
+			}
+		}
+		for _, id := range change.Delete {
+			if err := batch.Delete(idKey('i', id), nil); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// Item implements store.Catalog.
-func (s *Store) Item(ctx context.Context, id string) (event.Item, error) {
-	value, err := s.db.get(idKey('i', id))
 	if err != nil {
-		return event.Item{}, fmt.Errorf("item %q: %w", id, err)
+		return 0, err
 	}
-	item, err := event.DecodeItem(value)
-	if err != nil {
-		return event.Item{}, fmt.Errorf("item %q: %w", id, err)
-	}
-	return item, ctx.Err()
+	s.catalog.revision++
+	return s.catalog.revision, nil
 }
 
-// Items implements store.Catalog.
-func (s *Store) Items(ctx context.Context, after string, limit int) ([]event.Item, error) {
-	var items []event.Item
-	err := s.page(ctx, 'i', after, limit, func(id, value []byte) error {
-		item, err := event.DecodeItem(value)
-		if err != nil {
-			return fmt.Errorf("item %q: %w", id, err)
-		}
-		items = append(items, item)
-		return nil
-	})
-	return items, err
-}
-
-// DeleteItem implements store.Catalog.
-func (s *Store) DeleteItem(ctx context.Context, id string) error {
-	s.catalog.Lock()
-	defer s.catalog.Unlock()
-	if _, err := s.db.get(idKey('i', id)); err != nil {
-		return fmt.Errorf("item %q: %w", id, err)
-	}
-	return s.put(ctx, pebble.Sync, func(batch *pebble.Batch) error { return batch.Delete(idKey('i', id), nil) })
+// ItemChanges implements store.Catalog: nobody else makes any.
+func (s *Store) ItemChanges(ctx context.Context, _ store.Seq, _ func(store.Seq, store.ItemChange) error) error {
+	return ctx.Err()
 }
 
 // page calls fn for up to limit ids of a kind, those > afterID.

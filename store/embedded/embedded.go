@@ -72,8 +72,12 @@ type Store struct {
 	// commits counts those under way, which may outlast the call that began them.
 	commits sync.WaitGroup
 	links   *linkCache
-	// catalog lets one deletion of items through at a time.
-	catalog sync.Mutex
+	// catalog lets one change of items through at a time and counts them.
+	catalog struct {
+		sync.Mutex
+		revision store.Seq
+	}
+	leases leases
 	// letters guards the number of the last dead letter.
 	letters struct {
 		sync.Mutex

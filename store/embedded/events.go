@@ -56,9 +56,14 @@ func (s *Store) ReadEvents(ctx context.Context, shard int, v event.Visitor, fn f
 }
 
 // ScanEvents implements store.Events.
-func (s *Store) ScanEvents(ctx context.Context, shard int, from event.Visitor, fn func(store.Record) error) error {
-	prefix := shardKey('e', shard)
-	return s.eachEvent(ctx, append(shardKey('e', shard), from...), after(prefix), fn)
+func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) error {
+	for _, sh := range s.shards {
+		prefix := shardKey('e', sh.number)
+		if err := s.eachEvent(ctx, prefix, after(prefix), fn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachEvent calls fn for the events of a range, each id's least sequence number only.

@@ -63,7 +63,7 @@ func (l *ledger) live() error {
 		if err := l.s.PutEvents(ctx, shard, []store.Record{{Visitor: v, EventID: fmt.Sprint(n), Seq: store.Seq(n), Data: value(n)}}); err != nil {
 			return err
 		}
-		if _, err := l.s.SwapFeatures(ctx, shard, []store.Change{{Visitor: v, Old: value(n - 1), New: value(n)}}); err != nil {
+		if _, err := l.s.SwapFeatures(ctx, shard, []store.Change{{Visitor: v, Old: store.Stored{Value: value(n - 1)}, New: value(n)}}); err != nil {
 			return err
 		}
 		if n%3 != 0 {
@@ -73,7 +73,8 @@ func (l *ledger) live() error {
 			return err
 		}
 		id := fmt.Sprint(n)
-		if err := l.s.PutItems(ctx, []event.Item{{ID: id}}); err != nil {
+		change := store.ItemChange{Put: []event.Item{{ID: id}}}
+		if _, err := l.s.ChangeItems(ctx, l.s.catalog.revision, change); err != nil {
 			return err
 		}
 		l.note(func(a *acked) { a.item = id })
@@ -128,8 +129,8 @@ func (l acked) check(t *testing.T, s *Store) {
 	}
 	folded := 0
 	values, err := s.GetFeatures(ctx, shard, []event.Visitor{v})
-	if err == nil && values[0] != nil {
-		_, err = fmt.Sscan(string(values[0]), &folded)
+	if err == nil && values[0].Value != nil {
+		_, err = fmt.Sscan(string(values[0].Value), &folded)
 	}
 	if err != nil || folded < int(mark) {
 		t.Errorf("features of row %d at mark %d, %v", folded, mark, err)
@@ -139,8 +140,10 @@ func (l acked) check(t *testing.T, s *Store) {
 		t.Errorf("%d letters, of %d acknowledged, %v", len(letters), l.letters, err)
 	}
 	if l.item != "" {
-		if _, err := s.Item(ctx, l.item); err != nil {
-			t.Error(err)
+		found := false
+		_, err := s.Items(ctx, func(item event.Item) error { found = found || item.ID == l.item; return nil })
+		if err != nil || !found {
+			t.Errorf("item %s: %v, %v", l.item, found, err)
 		}
 	}
 	models, err := s.Models(ctx)
@@ -277,7 +280,8 @@ func TestFullDisk(t *testing.T) {
 	exhausted(s.Append(ctx, 0, 2, []byte("two")))
 	exhausted(s.Append(ctx, 0, 2, []byte("two")))
 	exhausted(s.Append(ctx, 1, 1, []byte("one")))
-	exhausted(s.PutItems(ctx, []event.Item{{ID: "lamp"}}))
+	_, err = s.ChangeItems(ctx, 0, store.ItemChange{Put: []event.Item{{ID: "lamp"}}})
+	exhausted(err)
 	exhausted(s.PutRejected(ctx, []store.DeadLetter{{}}))
 	exhausted(s.SaveModel(ctx, store.Model{Version: "1"}, strings.NewReader("payload")))
 
@@ -293,8 +297,8 @@ func TestFullDisk(t *testing.T) {
 	must(err)
 	values, err := s.GetFeatures(ctx, 0, []event.Visitor{v})
 	must(err)
-	if !swapped[0] || string(values[0]) != "a" {
-		t.Errorf("features are %q while the disk is full", values[0])
+	if !swapped[0] || string(values[0].Value) != "a" {
+		t.Errorf("features are %q while the disk is full", values[0].Value)
 	}
 
 	free.Store(1 << 40)

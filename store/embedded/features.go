@@ -37,14 +37,14 @@ func (s *Store) onDisk(sh *shard, v event.Visitor) ([]byte, error) {
 func (s *Store) LosesFeatures() bool { return false }
 
 // GetFeatures implements store.Features.
-func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error) {
+func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]store.Stored, error) {
 	sh := s.shards[shard]
-	values := make([][]byte, len(visitors))
+	values := make([]store.Stored, len(visitors))
 	var missing []int
 	sh.features.Lock()
 	for i, v := range visitors {
 		var found bool
-		if values[i], found = sh.inMemory(v); !found {
+		if values[i].Value, found = sh.inMemory(v); !found {
 			missing = append(missing, i)
 		}
 	}
@@ -56,7 +56,7 @@ func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Vis
 	// What is not in memory is in Pebble, and what a flush puts there meanwhile is newer.
 	for _, i := range missing {
 		var err error
-		if values[i], err = s.onDisk(sh, visitors[i]); err != nil {
+		if values[i].Value, err = s.onDisk(sh, visitors[i]); err != nil {
 			return nil, fmt.Errorf("features: %w", err)
 		}
 	}
@@ -64,7 +64,7 @@ func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Vis
 	defer sh.features.Unlock()
 	if changes == sh.changes {
 		for _, i := range missing {
-			sh.clean.put(visitors[i], values[i])
+			sh.clean.put(visitors[i], values[i].Value)
 		}
 	}
 	return values, ctx.Err()
@@ -99,7 +99,7 @@ func (s *Store) swap(sh *shard, changes []store.Change) (done []bool, full bool,
 			}
 			sh.clean.put(c.Visitor, value)
 		}
-		if (value == nil) == (c.Old == nil) && bytes.Equal(value, c.Old) {
+		if (value == nil) == (c.Old.Value == nil) && bytes.Equal(value, c.Old.Value) {
 			sh.set(c.Visitor, c.New)
 			done[i] = true
 		}
@@ -216,15 +216,21 @@ func (sh *shard) endFlush(err error) {
 }
 
 // ScanFeatures implements store.Features.
-func (s *Store) ScanFeatures(ctx context.Context, shard int, fn func(event.Visitor, []byte) error) error {
-	if err := s.FlushFeatures(ctx, shard); err != nil {
-		return err
-	}
-	prefix := shardKey('f', shard)
-	return s.folded.scan(prefix, after(prefix), func(key, value []byte) error {
-		if err := ctx.Err(); err != nil {
+func (s *Store) ScanFeatures(ctx context.Context, fn func(event.Visitor, []byte) error) error {
+	for _, sh := range s.shards {
+		if err := s.flush(ctx, sh); err != nil {
 			return err
 		}
-		return fn(event.Visitor(key[len(prefix):]), value)
-	})
+		prefix := shardKey('f', sh.number)
+		err := s.folded.scan(prefix, after(prefix), func(key, value []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fn(event.Visitor(key[len(prefix):]), value)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

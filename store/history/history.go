@@ -4,9 +4,9 @@
 //
 // The order of work is fixed: log, then events by visitor and links, then features, then
 // the answer. A crash between any two heals at the next Open, which projects again from
-// the mark on, or at the next write of the shard. Within a process each shard has one
-// worker, which projects rows in the order of their numbers; other processes may append
-// to the same shard, and are noticed by ErrTaken.
+// the mark on, at the next write of the shard, or by another process that shares the
+// stores. Within a process each shard has one worker, which projects rows in the order of
+// their numbers; rows that others append are noticed by ErrTaken or when it looks for them.
 package history
 
 import (
@@ -38,11 +38,34 @@ type Options struct {
 	// Logger receives what an operator should know.
 	Logger *slog.Logger
 	// FlushEvery is the longest time between two flushes of features, each of which moves
-	// the marks. Default 5 s.
+	// the marks. Default 5 s; 1 s where the stores are shared, for others wait for the marks.
 	FlushEvery time.Duration
 	// FlushEvents is the number of events after which features are flushed sooner: about
 	// what Open has to fold again after a crash. Default 300,000.
 	FlushEvents int64
+	// LookEvery is the time between two looks for what other processes wrote, and
+	// AdoptAfter that after which a row that nobody has marked as projected is projected
+	// here. Defaults 1 s and 5 s.
+	LookEvery, AdoptAfter time.Duration
+}
+
+func (o Options) withDefaults(shared bool) Options {
+	if o.FlushEvery == 0 {
+		o.FlushEvery = 5 * time.Second
+		if shared {
+			o.FlushEvery = time.Second
+		}
+	}
+	if o.FlushEvents == 0 {
+		o.FlushEvents = 300_000
+	}
+	if o.LookEvery == 0 {
+		o.LookEvery = time.Second
+	}
+	if o.AdoptAfter == 0 {
+		o.AdoptAfter = 5 * time.Second
+	}
+	return o
 }
 
 // Outcome is what became of an event.
@@ -72,13 +95,7 @@ type History struct {
 // Open projects what a crash left between the marks and the heads, and then serves. The
 // stores stay the caller's to close, after the History.
 func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
-	if options.FlushEvery == 0 {
-		options.FlushEvery = 5 * time.Second
-	}
-	if options.FlushEvents == 0 {
-		options.FlushEvents = 300_000
-	}
-	h := &History{stores: stores, options: options}
+	h := &History{stores: stores, options: options.withDefaults(stores.Shared())}
 	healing, healCtx := errgroup.WithContext(ctx)
 	healing.SetLimit(4)
 	for n := range stores.Shards() {
@@ -112,10 +129,13 @@ func (h *History) Close() error {
 	return h.flush(context.Background())
 }
 
+// shardOf returns the shard that has the visitor's events.
+func (h *History) shardOf(v event.Visitor) *shard { return h.shards[store.ShardOf(v, len(h.shards))] }
+
 // Write stores events, each on its own, and returns once every one of them is durable
 // and in its visitor's features. The events must be valid and complete (event.Validate,
 // event.Complete). An error says that the fate of some is unknown: the same call again
-// is safe and counts nothing twice.
+// is safe and counts nothing twice. Where too many wait already it is event.ErrExhausted.
 func (h *History) Write(ctx context.Context, events []event.Event) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(events))
 	byShard := make([]*submission, len(h.shards))
@@ -124,9 +144,9 @@ func (h *History) Write(ctx context.Context, events []event.Event) ([]Outcome, e
 		visitor := events[i].Visitor()
 		n := store.ShardOf(visitor, len(h.shards))
 		if byShard[n] == nil {
-			byShard[n] = &submission{outcomes: outcomes, done: &waiting}
+			byShard[n] = &submission{ended: ctx.Err, done: &waiting}
 		}
-		byShard[n].events = append(byShard[n].events, submitted{visitor: visitor, event: &events[i], index: i})
+		byShard[n].events = append(byShard[n].events, submitted{visitor: visitor, event: &events[i], outcome: &outcomes[i]})
 	}
 	for n, sub := range byShard {
 		if sub != nil {

@@ -19,9 +19,9 @@ type forgetful struct {
 
 func (f *forgetful) LosesFeatures() bool { return true }
 
-func (f *forgetful) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([][]byte, error) {
+func (f *forgetful) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]store.Stored, error) {
 	if f.vanished {
-		return make([][]byte, len(visitors)), ctx.Err()
+		return make([]store.Stored, len(visitors)), ctx.Err()
 	}
 	return f.Stores.GetFeatures(ctx, shard, visitors)
 }

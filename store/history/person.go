@@ -37,7 +37,7 @@ func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 		if i > 0 {
 			p.AnonymousIDs = append(p.AnonymousIDs, visitor.ID())
 		}
-		if states[i], err = h.state(ctx, visitor); err != nil {
+		if states[i], err = h.shardOf(visitor).read(ctx, visitor); err != nil {
 			return Person{}, err
 		}
 	}
@@ -82,22 +82,6 @@ func (h *History) owner(ctx context.Context, v event.Visitor) (event.Visitor, er
 		return v, nil
 	}
 	return event.User(least.UserID), err
-}
-
-// state returns the features of one visitor; those that the store lost are made again.
-func (h *History) state(ctx context.Context, v event.Visitor) (*feature.State, error) {
-	s := h.shards[store.ShardOf(v, len(h.shards))]
-	// Read before the features: the rebuilt state then has every acknowledged event.
-	projected := store.Seq(s.projected.Load())
-	values, err := h.stores.GetFeatures(ctx, s.number, []event.Visitor{v})
-	if err != nil {
-		return nil, err
-	}
-	if values[0] == nil {
-		return h.missing(ctx, s.number, v, projected)
-	}
-	_, state, err := decodeValue(values[0])
-	return state, err
 }
 
 // Position is a place in a person's events, newest first. The zero Position is before the newest.
@@ -184,7 +168,7 @@ func (h *History) eachEvent(ctx context.Context, v event.Visitor, fn func(event.
 		return err
 	}
 	for _, visitor := range visitors {
-		err := h.stores.ReadEvents(ctx, store.ShardOf(visitor, len(h.shards)), visitor, func(r store.Record) error {
+		err := h.stores.ReadEvents(ctx, h.shardOf(visitor).number, visitor, func(r store.Record) error {
 			e, err := event.Decode(r.Data)
 			if err != nil {
 				return err

@@ -39,7 +39,7 @@ func (s *shard) project(ctx context.Context, seq store.Seq, entries []entry) err
 }
 
 // fold folds a row's events into the features of their visitors and swaps them in. Where
-// another process was faster, it reads what that one stored and tries again.
+// another process was faster, or the store lost them, it reads again and tries again.
 func (s *shard) fold(ctx context.Context, seq store.Seq, entries []entry) error {
 	for len(entries) > 0 {
 		var views []*view
@@ -74,7 +74,7 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	changes := make([]store.Change, len(views))
 	for i, v := range views {
 		s.scratch = appendValue(s.scratch[:0], seq, v.state)
-		changes[i] = store.Change{Visitor: v.visitor, Old: v.value, New: bytes.Clone(s.scratch)}
+		changes[i] = store.Change{Visitor: v.visitor, Old: v.stored, New: bytes.Clone(s.scratch)}
 	}
 	swapped, err := s.history.stores.SwapFeatures(ctx, s.number, changes)
 	if err != nil {
@@ -88,26 +88,20 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	return lost, nil
 }
 
-// heal catches up with the head of the log. A row that is missing before it is
+// heal catches up with the head that the log has now. A row that is missing before it is
 // event.ErrCorrupt.
 func (s *shard) heal(ctx context.Context) error {
-	for {
-		before := s.projected.Load()
-		if err := s.catchUp(ctx); err != nil {
-			return err
-		}
-		head, err := s.history.stores.Head(ctx, s.number)
-		if err != nil {
-			return fmt.Errorf("head of shard %d: %w", s.number, err)
-		}
-		projected := s.projected.Load()
-		if projected >= uint64(head) {
-			return nil
-		}
-		if projected == before {
-			return fmt.Errorf("shard %d: row %d of %d is missing: %w", s.number, projected+1, head, event.ErrCorrupt)
-		}
+	head, err := s.history.stores.Head(ctx, s.number)
+	if err != nil {
+		return fmt.Errorf("head of shard %d: %w", s.number, err)
 	}
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
+	if projected := s.projected.Load(); projected < uint64(head) {
+		return fmt.Errorf("shard %d: row %d of %d is missing: %w", s.number, projected+1, head, event.ErrCorrupt)
+	}
+	return nil
 }
 
 // catchUp projects every row behind projected: what a crash or an error left, or what

@@ -12,6 +12,10 @@ import (
 // of events, and for each its length and its binary form. Numbers are unsigned varints.
 const rowVersion = 1
 
+// maxRow bounds the bytes of a row that has more than one event: what a store takes in one
+// piece, and some megabytes less than the greatest write of a CQL server.
+const maxRow = 1 << 20
+
 // entry is one event of a row on its way into the projections. data is its binary form,
 // within the row.
 type entry struct {
@@ -36,21 +40,26 @@ func (n *nonces) next() uint64 {
 	return uint64(*n)
 }
 
-// encodeRow returns the row of entries and points each entry's data into it. It works in
-// scratch, which it returns for the next row.
-func encodeRow(scratch []byte, nonce uint64, entries []entry) (row, grown []byte) {
-	sizes := make([]int, len(entries))
+// encodeRow returns a row of the first entries, as many as fit into maxRow bytes, and how
+// many those are, and points their data into it. It works in scratch, which it returns for
+// the next row.
+func encodeRow(scratch []byte, nonce uint64, entries []entry) (row []byte, count int, grown []byte) {
+	sizes := make([]int, 0, len(entries))
 	scratch = scratch[:0]
 	for i := range entries {
 		before := len(scratch)
 		scratch = entries[i].event.Append(scratch)
-		sizes[i] = len(scratch) - before
+		if len(scratch) > maxRow && i > 0 {
+			scratch = scratch[:before]
+			break
+		}
+		sizes = append(sizes, len(scratch)-before)
 	}
 	const header = 1 + 8
-	row = make([]byte, 0, header+(1+len(entries))*binary.MaxVarintLen32+len(scratch))
+	row = make([]byte, 0, header+(1+len(sizes))*binary.MaxVarintLen32+len(scratch))
 	row = append(row, rowVersion)
 	row = binary.LittleEndian.AppendUint64(row, nonce)
-	row = binary.AppendUvarint(row, uint64(len(entries)))
+	row = binary.AppendUvarint(row, uint64(len(sizes)))
 	rest := scratch
 	for i, size := range sizes {
 		row = binary.AppendUvarint(row, uint64(size))
@@ -58,7 +67,7 @@ func encodeRow(scratch []byte, nonce uint64, entries []entry) (row, grown []byte
 		rest = rest[size:]
 		entries[i].data = row[len(row)-size : len(row) : len(row)]
 	}
-	return row, scratch
+	return row, len(sizes), scratch
 }
 
 // decodeRow returns the events of a row and the binary form of each, within the row. It

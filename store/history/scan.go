@@ -8,26 +8,20 @@ import (
 )
 
 // Scan calls fn for every visitor with all of its events, in the order of event ids. An
-// anonymous visitor's events come under its owner's name, in a call of their own. The
-// order of calls is the same for the same history.
+// anonymous visitor's events come under its owner's name, in a call of their own. Visitors
+// come in any order.
 func (h *History) Scan(ctx context.Context, fn func(owner event.Visitor, events []event.Event) error) error {
-	for _, s := range h.shards {
-		err := h.eachVisitor(ctx, s.number, func(v event.Visitor, records []located) error {
-			owner, err := h.owner(ctx, v)
-			if err != nil {
-				return err
-			}
-			events := make([]event.Event, len(records))
-			for i, r := range records {
-				events[i] = r.Event
-			}
-			return fn(owner, events)
-		})
+	return h.eachVisitor(ctx, func(v event.Visitor, records []located) error {
+		owner, err := h.owner(ctx, v)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		events := make([]event.Event, len(records))
+		for i, r := range records {
+			events[i] = r.Event
+		}
+		return fn(owner, events)
+	})
 }
 
 // located is an event and the row of the log that it came in.
@@ -36,11 +30,11 @@ type located struct {
 	seq store.Seq
 }
 
-// eachVisitor calls fn for each visitor of a shard with all of its events.
-func (h *History) eachVisitor(ctx context.Context, shard int, fn func(event.Visitor, []located) error) error {
+// eachVisitor calls fn for each visitor with all of its events.
+func (h *History) eachVisitor(ctx context.Context, fn func(event.Visitor, []located) error) error {
 	var current event.Visitor
 	var events []located
-	err := h.stores.ScanEvents(ctx, shard, "", func(r store.Record) error {
+	err := h.stores.ScanEvents(ctx, func(r store.Record) error {
 		if r.Visitor != current {
 			if len(events) > 0 {
 				if err := fn(current, events); err != nil {

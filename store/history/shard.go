@@ -6,26 +6,32 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 )
 
-// maxGroup bounds the events of one log row.
-const maxGroup = 2000
+const (
+	// maxGroup bounds the events that are committed together, where they are not of one Write.
+	maxGroup = 2000
+	// maxQueued bounds the events that wait for a shard: some seconds of work.
+	maxQueued = 100_000
+)
 
 // submission is one Write's share of a shard.
 type submission struct {
-	events   []submitted
-	outcomes []Outcome
-	err      error
-	done     *sync.WaitGroup
+	events []submitted
+	// ended tells why nobody waits for the outcome any more, nil while somebody does.
+	ended func() error
+	err   error
+	done  *sync.WaitGroup
 }
 
 type submitted struct {
 	visitor event.Visitor
 	event   *event.Event
-	index   int   // into outcomes
+	outcome *Outcome
 	view    *view // its visitor's
 }
 
@@ -35,9 +41,10 @@ type shard struct {
 	history *History
 	number  int
 
-	mu    sync.Mutex
-	queue []*submission
-	wake  chan struct{} // holds one token while the queue may have something
+	mu     sync.Mutex
+	queue  []*submission
+	queued int           // events in queue
+	wake   chan struct{} // holds one token while the queue may have something
 
 	// projected is the number of the last row whose events are in events and features.
 	projected atomic.Uint64
@@ -49,6 +56,8 @@ type shard struct {
 	nonce  nonces
 	// scratch is the worker's room for a row or a value in the making.
 	scratch []byte
+	// others is what the worker saw of other processes' rows.
+	others others
 	// tail is for those who follow.
 	tail tail
 }
@@ -57,9 +66,16 @@ func newShard(h *History, number int) *shard {
 	return &shard{history: h, number: number, wake: make(chan struct{}, 1), nonce: newNonces()}
 }
 
+// submit queues a submission, or ends it where too many wait.
 func (s *shard) submit(sub *submission) {
 	s.mu.Lock()
+	if s.queued >= maxQueued {
+		s.mu.Unlock()
+		sub.end(fmt.Errorf("shard %d: %d events wait: %w", s.number, s.queued, event.ErrExhausted))
+		return
+	}
 	s.queue = append(s.queue, sub)
+	s.queued += len(sub.events)
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -67,7 +83,13 @@ func (s *shard) submit(sub *submission) {
 	}
 }
 
-// take removes submissions from the queue, as many as make one row.
+// end tells who waits for the submission.
+func (sub *submission) end(err error) {
+	sub.err = err
+	sub.done.Done()
+}
+
+// take removes submissions from the queue, as many as are committed together.
 func (s *shard) take() []*submission {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,59 +100,86 @@ func (s *shard) take() []*submission {
 	}
 	group := s.queue[:n:n]
 	s.queue = s.queue[n:]
+	s.queued -= events
 	if len(s.queue) == 0 {
 		s.queue = nil
 	}
 	return group
 }
 
-// work commits groups until ctx ends and the queue is empty.
+// work commits groups until ctx ends and the queue is empty. Where others share the
+// stores, it looks for what they wrote.
 func (s *shard) work(ctx context.Context) {
 	// A write that was taken in is carried through, whatever ends meanwhile.
 	writing := context.WithoutCancel(ctx)
+	var look <-chan time.Time
+	if s.history.stores.Shared() {
+		ticker := time.NewTicker(s.history.options.LookEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	for {
 		for group := s.take(); len(group) > 0; group = s.take() {
-			err := s.commit(writing, group)
-			for _, sub := range group {
-				sub.err = err
-				sub.done.Done()
-			}
+			s.commitGroup(writing, group)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
+		case <-look:
+			s.lookAtOthers(ctx)
 		}
 	}
 }
 
-// commit brings a group of submissions into the log and its projections and sets their
-// outcomes. After an error their fate is unknown, and the shard catches up before the
-// next commit.
-func (s *shard) commit(ctx context.Context, group []*submission) (err error) {
+// commitGroup commits those submissions that somebody waits for.
+func (s *shard) commitGroup(ctx context.Context, group []*submission) {
+	waited := group[:0:0]
+	var pending []submitted
+	for _, sub := range group {
+		if err := sub.ended(); err != nil {
+			sub.end(err)
+			continue
+		}
+		waited = append(waited, sub)
+		pending = append(pending, sub.events...)
+	}
+	err := s.commit(ctx, pending)
+	for _, sub := range waited {
+		sub.end(err)
+	}
+}
+
+// commit brings events into the log and its projections and sets their outcomes. After an
+// error their fate is unknown, and the shard catches up before the next commit.
+func (s *shard) commit(ctx context.Context, pending []submitted) (err error) {
 	defer func() {
 		if err != nil {
 			s.unsure = true
 			s.history.options.Logger.Error("write failed", "shard", s.number, "error", err)
 		}
 	}()
-	for {
+	for len(pending) > 0 {
 		if s.unsure {
 			if err := s.catchUp(ctx); err != nil {
 				return err
 			}
 			s.unsure = false
 		}
-		if err := s.load(ctx, group); err != nil {
+		if err := s.load(ctx, pending); err != nil {
 			return err
 		}
-		fresh, err := s.leaveOutDuplicates(ctx, group)
-		if err != nil || len(fresh) == 0 {
+		if pending, err = s.leaveOutDuplicates(ctx, pending); err != nil || len(pending) == 0 {
 			return err
+		}
+		fresh := make([]entry, len(pending))
+		for i, p := range pending {
+			fresh[i] = entry{event: p.event, view: p.view}
 		}
 		seq := store.Seq(s.projected.Load()) + 1
 		var row []byte
-		row, s.scratch = encodeRow(s.scratch, s.nonce.next(), fresh)
+		var n int
+		row, n, s.scratch = encodeRow(s.scratch, s.nonce.next(), fresh)
 		err = s.history.stores.Append(ctx, s.number, seq, row)
 		if errors.Is(err, store.ErrTaken) {
 			// Another writer was faster; what it wrote may make duplicates of ours.
@@ -140,55 +189,46 @@ func (s *shard) commit(ctx context.Context, group []*submission) (err error) {
 		if err != nil {
 			return fmt.Errorf("append to shard %d: %w", s.number, err)
 		}
-		if err := s.project(ctx, seq, fresh); err != nil {
+		if err := s.project(ctx, seq, fresh[:n]); err != nil {
 			return err
 		}
 		s.tail.add(seq, row)
-		return nil
+		pending = pending[n:]
 	}
+	return nil
 }
 
-// leaveOutDuplicates decides every outcome of the group and returns the events that are new.
-func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission) ([]entry, error) {
-	type place struct {
-		sub *submission
-		at  int
-	}
+// leaveOutDuplicates decides every outcome and returns the events that are new.
+func (s *shard) leaveOutDuplicates(ctx context.Context, pending []submitted) ([]submitted, error) {
 	var asked []store.Record
-	var places []place
-	events := 0
-	for _, sub := range group {
-		events += len(sub.events)
-	}
-	fresh := make([]entry, 0, events)
-	accept := func(sub *submission, e submitted) {
-		if e.view.full(e.event.Type) {
-			sub.outcomes[e.index] = Full
+	var maybe []submitted
+	fresh := make([]submitted, 0, len(pending))
+	accept := func(p submitted) {
+		if p.view.full(p.event.Type) {
+			*p.outcome = Full
 			return
 		}
-		e.view.incoming++
-		sub.outcomes[e.index] = Accepted
-		fresh = append(fresh, entry{event: e.event, view: e.view})
+		p.view.incoming++
+		*p.outcome = Accepted
+		fresh = append(fresh, p)
 	}
 	type key struct {
 		view *view
 		id   string
 	}
-	inGroup := make(map[key]struct{}, events)
-	for _, sub := range group {
-		for at, e := range sub.events {
-			if _, again := inGroup[key{e.view, e.event.ID}]; again {
-				sub.outcomes[e.index] = Duplicate
-				continue
-			}
-			inGroup[key{e.view, e.event.ID}] = struct{}{}
-			if e.view.absent(e.event.ID) {
-				accept(sub, e)
-				continue
-			}
-			asked = append(asked, store.Record{Visitor: e.visitor, EventID: e.event.ID})
-			places = append(places, place{sub, at})
+	seen := make(map[key]struct{}, len(pending))
+	for _, p := range pending {
+		if _, again := seen[key{p.view, p.event.ID}]; again {
+			*p.outcome = Duplicate
+			continue
 		}
+		seen[key{p.view, p.event.ID}] = struct{}{}
+		if p.view.absent(p.event.ID) {
+			accept(p)
+			continue
+		}
+		asked = append(asked, store.Record{Visitor: p.visitor, EventID: p.event.ID})
+		maybe = append(maybe, p)
 	}
 	if len(asked) == 0 {
 		return fresh, nil
@@ -197,12 +237,11 @@ func (s *shard) leaveOutDuplicates(ctx context.Context, group []*submission) ([]
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range places {
-		e := p.sub.events[p.at]
+	for i, p := range maybe {
 		if stored[i] {
-			p.sub.outcomes[e.index] = Duplicate
+			*p.outcome = Duplicate
 		} else {
-			accept(p.sub, e)
+			accept(p)
 		}
 	}
 	return fresh, nil

@@ -14,13 +14,13 @@ import (
 // last log row that is folded in, as an unsigned varint, and the State's binary form.
 type view struct {
 	visitor event.Visitor
-	value   []byte // as stored; nil where nothing is
+	stored  store.Stored
 	through store.Seq
 	state   *feature.State
 
 	// incoming counts the new events of the group at hand.
 	incoming int64
-	// changed says that state is ahead of value.
+	// changed says that state is ahead of what is stored.
 	changed bool
 }
 
@@ -69,63 +69,45 @@ func decodeValue(value []byte) (store.Seq, *feature.State, error) {
 	return store.Seq(through), state, err
 }
 
-// load gives each event of a group its visitor's view.
-func (s *shard) load(ctx context.Context, group []*submission) error {
+// load gives each event its visitor's view.
+func (s *shard) load(ctx context.Context, pending []submitted) error {
 	var loading views
-	for _, sub := range group {
-		for i := range sub.events {
-			sub.events[i].view = loading.of(sub.events[i].visitor)
-		}
+	for i := range pending {
+		pending[i].view = loading.of(pending[i].visitor)
 	}
 	return s.fill(ctx, loading.list)
 }
 
-// fill reads the features of the views' visitors.
+// fill reads the features of the views' visitors. A visitor that has none stored is a new
+// one, or one that the store lost, and is made again.
 func (s *shard) fill(ctx context.Context, views []*view) error {
 	visitors := make([]event.Visitor, len(views))
 	for i, v := range views {
 		visitors[i] = v.visitor
 	}
-	values, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
+	stored, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
 	if err != nil {
 		return err
 	}
+	var lost []*view
 	for i, v := range views {
-		v.value, v.changed = values[i], false
-		if v.value != nil {
-			v.through, v.state, err = decodeValue(v.value)
-		} else {
-			v.through = store.Seq(s.projected.Load())
-			v.state, err = s.history.missing(ctx, s.number, v.visitor, v.through)
+		v.stored, v.changed = stored[i], false
+		switch {
+		case v.stored.Value != nil:
+			if v.through, v.state, err = decodeValue(v.stored.Value); err != nil {
+				return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
+			}
+		case s.history.stores.LosesFeatures():
+			lost = append(lost, v)
+		default:
+			v.through, v.state = store.Seq(s.projected.Load()), new(feature.State)
 		}
-		if err != nil {
-			return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
-		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	if err := s.rebuild(ctx, lost); err != nil {
+		return fmt.Errorf("features of shard %d made again: %w", s.number, err)
 	}
 	return nil
-}
-
-// missing returns the features of a visitor that has none stored: a new one's, or, where
-// the store may have lost them, made again from the events.
-func (h *History) missing(ctx context.Context, shard int, v event.Visitor, through store.Seq) (*feature.State, error) {
-	if !h.stores.LosesFeatures() {
-		return new(feature.State), nil
-	}
-	return h.rebuild(ctx, shard, v, through)
-}
-
-// rebuild folds all of a visitor's events up to a row of the log.
-func (h *History) rebuild(ctx context.Context, shard int, v event.Visitor, through store.Seq) (*feature.State, error) {
-	state := new(feature.State)
-	err := h.stores.ReadEvents(ctx, shard, v, func(r store.Record) error {
-		if r.Seq > through {
-			return nil
-		}
-		e, err := event.Decode(r.Data)
-		if err == nil {
-			state.Fold(&e)
-		}
-		return err
-	})
-	return state, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -13,7 +14,7 @@ import (
 var callCases = []testCase{
 	{"calls/a context that has ended ends every call", func(s *suite) {
 		v := s.inShard(0, 1)[0]
-		s.must(s.PutItems(s.ctx, []event.Item{{ID: "lamp"}}))
+		revision := s.change(0, store.ItemChange{Put: []event.Item{{ID: "lamp"}}})
 		s.must(s.SaveModel(s.ctx, store.Model{Version: "1"}, strings.NewReader("x")))
 		s.must(s.SetActiveModel(s.ctx, "1"))
 		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("x")))
@@ -28,7 +29,7 @@ var callCases = []testCase{
 			"PutEvents":   func() error { return s.PutEvents(ctx, 0, []store.Record{record(v, "a", 1, "")}) },
 			"HasEvents":   func() error { _, err := s.HasEvents(ctx, 0, []store.Record{record(v, "a", 1, "")}); return err },
 			"ReadEvents":  func() error { return s.ReadEvents(ctx, 0, v, never) },
-			"ScanEvents":  func() error { return s.ScanEvents(ctx, 0, "", never) },
+			"ScanEvents":  func() error { return s.ScanEvents(ctx, never) },
 			"PutLinks":    func() error { return s.PutLinks(ctx, []event.Link{{AnonymousID: "a", UserID: "b"}}) },
 			"LinkedTo":    func() error { _, err := s.LinkedTo(ctx, "b"); return err },
 			"GetFeatures": func() error { _, err := s.GetFeatures(ctx, 0, []event.Visitor{v}); return err },
@@ -36,18 +37,24 @@ var callCases = []testCase{
 				_, err := s.SwapFeatures(ctx, 0, []store.Change{{Visitor: v, New: []byte("a")}})
 				return err
 			},
-			"ScanFeatures": func() error { return s.ScanFeatures(ctx, 0, func(event.Visitor, []byte) error { return nil }) },
-			"PutItems":     func() error { return s.PutItems(ctx, []event.Item{{ID: "chair"}}) },
-			"Item":         func() error { _, err := s.Item(ctx, "lamp"); return err },
-			"Items":        func() error { _, err := s.Items(ctx, "", 10); return err },
-			"DeleteItem":   func() error { return s.DeleteItem(ctx, "lamp") },
-			"PutRejected":  func() error { return s.PutRejected(ctx, []store.DeadLetter{{}}) },
-			"Rejected":     func() error { _, err := s.RejectedLetters(ctx, "", 10); return err },
-			"SaveModel":    func() error { return s.SaveModel(ctx, store.Model{Version: "2"}, strings.NewReader("x")) },
-			"OpenModel":    func() error { _, err := s.OpenModel(ctx, "1"); return err },
-			"Models":       func() error { _, err := s.Models(ctx); return err },
-			"ActiveModel":  func() error { _, err := s.ActiveModel(ctx); return err },
-			"Checkpoint":   func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
+			"ScanFeatures": func() error { return s.ScanFeatures(ctx, func(event.Visitor, []byte) error { return nil }) },
+			"Items":        func() error { _, err := s.Items(ctx, func(event.Item) error { return nil }); return err },
+			"ChangeItems": func() error {
+				_, err := s.ChangeItems(ctx, revision, store.ItemChange{Delete: []string{"lamp"}})
+				return err
+			},
+			"ItemChanges": func() error {
+				return s.ItemChanges(ctx, revision, func(store.Seq, store.ItemChange) error { return nil })
+			},
+			"Lease":       func() error { return s.Lease(ctx, "work", "ann", time.Minute) },
+			"EndLease":    func() error { return s.EndLease(ctx, "work", "ann") },
+			"PutRejected": func() error { return s.PutRejected(ctx, []store.DeadLetter{{}}) },
+			"Rejected":    func() error { _, err := s.RejectedLetters(ctx, "", 10); return err },
+			"SaveModel":   func() error { return s.SaveModel(ctx, store.Model{Version: "2"}, strings.NewReader("x")) },
+			"OpenModel":   func() error { _, err := s.OpenModel(ctx, "1"); return err },
+			"Models":      func() error { _, err := s.Models(ctx); return err },
+			"ActiveModel": func() error { _, err := s.ActiveModel(ctx); return err },
+			"Checkpoint":  func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
 		} {
 			if err := call(); err == nil {
 				s.Errorf("%s went on", name)
@@ -64,17 +71,14 @@ var callCases = []testCase{
 	{"calls/lists without elements are fine", func(s *suite) {
 		s.must(s.PutEvents(s.ctx, 0, nil))
 		s.must(s.PutLinks(s.ctx, nil))
-		s.must(s.PutItems(s.ctx, nil))
 		s.must(s.DeleteRejected(s.ctx, nil))
 		values, err := s.GetFeatures(s.ctx, 0, nil)
 		s.must(err)
 		done, err := s.SwapFeatures(s.ctx, 0, nil)
 		s.must(err)
-		items, err := s.Items(s.ctx, "", 0)
-		s.must(err)
 		models, err := s.Models(s.ctx)
 		s.must(err)
-		s.equal([]int{0, 0, 0, 0}, []int{len(values), len(done), len(items), len(models)})
+		s.equal([]int{0, 0, 0}, []int{len(values), len(done), len(models)})
 		s.must(s.ReadEvents(s.ctx, 0, event.User("nobody"), func(store.Record) error { s.Error("an event of nobody"); return nil }))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.must(s.TrimLog(s.ctx, 0, 10))
@@ -89,7 +93,7 @@ var callCases = []testCase{
 		letters := []store.DeadLetter{{Data: buffer}}
 		s.must(s.PutRejected(s.ctx, letters))
 		visitors := []event.Visitor{v}
-		changes := []store.Change{{Visitor: v, New: []byte("features")}}
+		changes := []store.Change{{Visitor: v, Old: s.stored(0, v), New: []byte("features")}}
 		_, err := s.SwapFeatures(s.ctx, 0, changes)
 		s.must(err)
 		copy(buffer, "-----")

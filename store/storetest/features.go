@@ -8,22 +8,37 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// swap swaps in shard 0.
+// swap swaps in shard 0 what is there if it is from.
 func (s *suite) swap(v event.Visitor, from, to []byte) bool {
 	s.Helper()
-	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: from, New: to}})
+	old := s.stored(0, v)
+	if (old.Value == nil) != (from == nil) {
+		old = store.Stored{}
+	}
+	old.Value = from
+	return s.swapOld(v, old, to)
+}
+
+func (s *suite) swapOld(v event.Visitor, old store.Stored, to []byte) bool {
+	s.Helper()
+	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: old, New: to}})
 	s.must(err)
 	return done[0]
 }
 
-func (s *suite) feature(shard int, v event.Visitor) string {
+func (s *suite) stored(shard int, v event.Visitor) store.Stored {
 	s.Helper()
 	values, err := s.GetFeatures(s.ctx, shard, []event.Visitor{v})
 	s.must(err)
-	if values[0] == nil {
-		return "(none)"
+	return values[0]
+}
+
+func (s *suite) feature(shard int, v event.Visitor) string {
+	s.Helper()
+	if value := s.stored(shard, v).Value; value != nil {
+		return string(value)
 	}
-	return string(values[0])
+	return "(none)"
 }
 
 var featureCases = []testCase{
@@ -46,7 +61,11 @@ var featureCases = []testCase{
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
 		s.swap(v[1], nil, []byte("old"))
-		done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v[0], New: []byte("a")}, {Visitor: v[1], New: []byte("b")}, {Visitor: v[2], New: []byte("c")}})
+		var changes []store.Change
+		for i := range v {
+			changes = append(changes, store.Change{Visitor: v[i], Old: store.Stored{Ticket: s.stored(0, v[i]).Ticket}, New: []byte("new")})
+		}
+		done, err := s.SwapFeatures(s.ctx, 0, changes)
 		s.must(err)
 		s.equal([]bool{true, false, true}, done)
 	}},
@@ -62,7 +81,7 @@ var featureCases = []testCase{
 						s.Error(err)
 						return
 					}
-					count, _ := strconv.Atoi(string(values[0]))
+					count, _ := strconv.Atoi(string(values[0].Value))
 					done, err := s.SwapFeatures(s.ctx, 2, []store.Change{{Visitor: v, Old: values[0], New: []byte(strconv.Itoa(count + 1))}})
 					if err != nil {
 						s.Error(err)
@@ -92,7 +111,7 @@ var featureCases = []testCase{
 			s.equal(1, len(s.events(v)))
 		}
 	}},
-	{"features/a scan sees every visitor once", func(s *suite) {
+	{"features/a scan sees every visitor", func(s *suite) {
 		visitors := s.inShard(0, 50)
 		for i, v := range visitors {
 			s.swap(v, nil, []byte(v))
@@ -101,8 +120,8 @@ var featureCases = []testCase{
 			}
 		}
 		seen := map[event.Visitor]bool{}
-		s.must(s.ScanFeatures(s.ctx, 0, func(v event.Visitor, value []byte) error {
-			if seen[v] || string(v) != string(value) {
+		s.must(s.ScanFeatures(s.ctx, func(v event.Visitor, value []byte) error {
+			if string(v) != string(value) {
 				s.Errorf("%q with value %q", v, value)
 			}
 			seen[v] = true
@@ -159,7 +178,7 @@ var featureCases = []testCase{
 				}
 				err := s.FlushFeatures(s.ctx, 1)
 				if err == nil {
-					err = s.ScanFeatures(s.ctx, 1, func(event.Visitor, []byte) error { return nil })
+					err = s.ScanFeatures(s.ctx, func(event.Visitor, []byte) error { return nil })
 				}
 				if err != nil {
 					s.Error(err)
@@ -177,7 +196,7 @@ var featureCases = []testCase{
 						s.Error(err)
 						return
 					}
-					count, _ := strconv.Atoi(string(values[0]))
+					count, _ := strconv.Atoi(string(values[0].Value))
 					swapped, err := s.SwapFeatures(s.ctx, 1, []store.Change{{Visitor: v, Old: values[0], New: []byte(strconv.Itoa(count + 1))}})
 					if err != nil {
 						s.Error(err)
@@ -206,7 +225,7 @@ var featureCases = []testCase{
 		s.swap(v[1], nil, []byte("b"))
 		s.reopen()
 		s.equal(true, s.swap(v[0], []byte("a"), nil))
-		s.must(s.ScanFeatures(s.ctx, 0, func(seen event.Visitor, _ []byte) error {
+		s.must(s.ScanFeatures(s.ctx, func(seen event.Visitor, _ []byte) error {
 			s.equal(v[1], seen)
 			return nil
 		}))
