@@ -26,6 +26,8 @@ var floors = []struct {
 // drivers are imported in one folder only, and by benchmarks, which measure beside them.
 var drivers = map[string]string{
 	"github.com/cockroachdb/pebble": "store/embedded/",
+	"github.com/redis/go-redis":     "store/redis/",
+	"github.com/gocql/gocql":        "store/scylla/",
 }
 
 // TestImports holds the code to the floors of docs/architecture.md.

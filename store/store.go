@@ -36,10 +36,15 @@ func ShardOf(v event.Visitor, shards int) int {
 
 // Stores is all that one Attune keeps.
 type Stores interface {
+	Durable
+	Features
+}
+
+// Durable is all of it but the features, which may be kept elsewhere.
+type Durable interface {
 	Log
 	Events
 	Links
-	Features
 	Catalog
 	Rejected
 	Models
@@ -49,6 +54,22 @@ type Stores interface {
 	// Close flushes and lets go. No call may be under way or follow.
 	Close() error
 }
+
+// Join returns stores that keep features in a place of their own. Closing them closes both.
+func Join(durable Durable, features interface {
+	Features
+	io.Closer
+}) Stores {
+	return joined{durable, features, features}
+}
+
+type joined struct {
+	Durable
+	Features
+	features io.Closer
+}
+
+func (j joined) Close() error { return errors.Join(j.features.Close(), j.Durable.Close()) }
 
 // Sharing tells who else may be at a store.
 type Sharing interface {
@@ -119,10 +140,11 @@ type Links interface {
 type Stored struct {
 	// Value is nil where the visitor has none.
 	Value []byte
-	// Ticket comes with a missing Value where the store may have lost it. It lets one be
-	// installed, made from what is read after the ticket was given, and becomes void as
-	// soon as anybody else installs one or features are lost again.
-	Ticket string
+	// Token is the store's own mark of what was found, where it has one. That of a missing
+	// value which the store may have lost lets one be installed that is made from what is
+	// read after the token was given: it becomes void as soon as anybody else installs one
+	// or features are lost again.
+	Token string
 }
 
 // Change asks that a visitor's features become New if they are still Old; a nil New

@@ -16,7 +16,7 @@ const rebuildsAtOnce = 32
 // rebuild makes the features of visitors again that have none stored: from their events,
 // as far as those are projected, and from the rows of the log behind. So they hold every
 // event that anybody acknowledged before the call, and say up to which row. The views'
-// tickets, which are older than all that is read here, see to it that such features are
+// tokens, which are older than all that is read here, see to it that such features are
 // stored only where nobody stored newer ones meanwhile.
 func (s *shard) rebuild(ctx context.Context, views []*view) error {
 	projected := store.Seq(s.projected.Load())
@@ -76,7 +76,7 @@ func (s *shard) read(ctx context.Context, visitor event.Visitor) (*feature.State
 	if err := s.fill(ctx, []*view{v}); err != nil {
 		return nil, err
 	}
-	if v.stored.Ticket != "" && v.state.Events() > 0 {
+	if v.stored.Value == nil && v.state.Events() > 0 {
 		change := store.Change{Visitor: visitor, Old: v.stored, New: appendValue(nil, v.through, v.state)}
 		// Where another was faster, or the store fails now, the answer is right all the same.
 		if _, err := s.history.stores.SwapFeatures(ctx, s.number, []store.Change{change}); err != nil {

@@ -8,28 +8,31 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// swap swaps in shard 0 what is there if it is from.
+// swap swaps in shard 0 as one who found from there when it was last read.
 func (s *suite) swap(v event.Visitor, from, to []byte) bool {
 	s.Helper()
-	old := s.stored(0, v)
-	if (old.Value == nil) != (from == nil) {
-		old = store.Stored{}
+	s.stored(0, v)
+	old, found := s.found[foundKey{v, string(from), from == nil}]
+	if !found {
+		old = store.Stored{Value: from}
 	}
-	old.Value = from
-	return s.swapOld(v, old, to)
-}
-
-func (s *suite) swapOld(v event.Visitor, old store.Stored, to []byte) bool {
-	s.Helper()
 	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: old, New: to}})
 	s.must(err)
 	return done[0]
+}
+
+// foundKey is what was found of a visitor.
+type foundKey struct {
+	visitor event.Visitor
+	value   string
+	none    bool
 }
 
 func (s *suite) stored(shard int, v event.Visitor) store.Stored {
 	s.Helper()
 	values, err := s.GetFeatures(s.ctx, shard, []event.Visitor{v})
 	s.must(err)
+	s.found[foundKey{v, string(values[0].Value), values[0].Value == nil}] = values[0]
 	return values[0]
 }
 
@@ -58,12 +61,36 @@ var featureCases = []testCase{
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.equal("(none)", s.feature(0, v))
 	}},
+	{"features/what was lost is installed once, by who read after it was lost", func(s *suite) {
+		if !s.LosesFeatures() {
+			s.Skip("nothing is ever lost")
+		}
+		v := s.inShard(0, 2)
+		install := func(v event.Visitor, old store.Stored, value string) bool {
+			done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: old, New: []byte(value)}})
+			s.must(err)
+			return done[0]
+		}
+		before := s.stored(0, v[0])
+		s.equal(false, install(v[0], store.Stored{}, "of one who did not ask"))
+		s.equal(false, install(v[1], before, "of another"))
+		s.equal(true, install(v[0], s.stored(0, v[0]), "a"))
+		s.equal(true, install(v[0], s.stored(0, v[0]), ""))
+		s.equal(true, s.swap(v[0], []byte{}, nil)) // lost
+		s.equal(false, install(v[0], before, "made from what is old by now"))
+		s.equal(true, install(v[0], s.stored(0, v[0]), "b"))
+		s.equal("b", s.feature(0, v[0]))
+	}},
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
 		s.swap(v[1], nil, []byte("old"))
 		var changes []store.Change
 		for i := range v {
-			changes = append(changes, store.Change{Visitor: v[i], Old: store.Stored{Ticket: s.stored(0, v[i]).Ticket}, New: []byte("new")})
+			old := s.stored(0, v[i])
+			if i == 1 {
+				s.swap(v[1], []byte("old"), []byte("newer"))
+			}
+			changes = append(changes, store.Change{Visitor: v[i], Old: old, New: []byte("new")})
 		}
 		done, err := s.SwapFeatures(s.ctx, 0, changes)
 		s.must(err)

@@ -26,7 +26,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				place := newPlace(t)
-				s := &suite{T: t, place: place, Stores: place.Open(t), ctx: context.Background()}
+				s := &suite{T: t, place: place, Stores: place.Open(t), ctx: context.Background(), found: map[foundKey]store.Stored{}}
 				t.Cleanup(func() { s.must(s.Close()) })
 				c.run(s)
 			})
@@ -45,6 +45,8 @@ type suite struct {
 	store.Stores
 	place Place
 	ctx   context.Context
+	// found is what was read of features, for those who swap it later.
+	found map[foundKey]store.Stored
 }
 
 // must ends the case where err is not nil.
