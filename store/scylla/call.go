@@ -1,0 +1,127 @@
+package scylla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gocql/gocql"
+
+	"github.com/attune-shop/attune/model/event"
+)
+
+// call runs one request, with its tries, within bounds: of the requests under way, of time,
+// and of patience with servers that do not answer.
+func (s *Store) call(ctx context.Context, request func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.breaker.Do(func() error {
+		bounded, cancel := context.WithTimeout(ctx, s.options.Patience)
+		defer cancel()
+		if err := s.inFlight.Acquire(bounded, 1); err != nil {
+			if ctx.Err() == nil {
+				err = fmt.Errorf("scylla: %d requests are under way: %w", s.options.InFlight, event.ErrExhausted)
+			}
+			return err
+		}
+		defer s.inFlight.Release(1)
+		err := translate(request(bounded))
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			err = fmt.Errorf("scylla: no answer in %v: %w", s.options.Patience, event.ErrUnavailable)
+		}
+		return err
+	})
+}
+
+// exec runs a statement that returns no rows.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) error {
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.session.Query(statement, args...).WithContext(ctx).Exec()
+	})
+}
+
+// one reads the one row of a statement into dest: event.ErrNotFound where there is none.
+func (s *Store) one(ctx context.Context, dest []any, statement string, args ...any) error {
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.session.Query(statement, args...).WithContext(ctx).Scan(dest...)
+	})
+}
+
+// decided reads as one does, but what lightweight transactions have decided.
+func (s *Store) decided(ctx context.Context, dest []any, statement string, args ...any) error {
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.session.Query(statement, args...).WithContext(ctx).Consistency(gocql.LocalSerial).Scan(dest...)
+	})
+}
+
+// decide runs a lightweight transaction and tells whether it was applied, and else the row
+// that is there. It may have been applied by a try whose answer was lost: then the row
+// that is there is the one that was to be written.
+func (s *Store) decide(ctx context.Context, statement string, args ...any) (applied bool, there map[string]any, err error) {
+	err = s.call(ctx, func(ctx context.Context) (err error) {
+		there = map[string]any{}
+		applied, err = s.session.Query(statement, args...).WithContext(ctx).MapScanCAS(there)
+		return err
+	})
+	return applied, there, err
+}
+
+// read calls fn for the rows of a statement, page by page; dest tells where a row's columns
+// go. The rows of a page are in memory at once, and no request is under way while fn runs.
+func read[R any](ctx context.Context, s *Store, pageSize int, dest func(*R) []any, fn func(*R) error, statement string, args ...any) error {
+	for state := []byte(nil); ; {
+		var page []R
+		err := s.call(ctx, func(ctx context.Context) error {
+			rows := s.session.Query(statement, args...).WithContext(ctx).PageSize(pageSize).PageState(state).Iter()
+			for {
+				var row R
+				if !rows.Scan(dest(&row)...) {
+					break
+				}
+				page = append(page, row)
+			}
+			state = slices.Clone(rows.PageState())
+			return rows.Close()
+		})
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if err := fn(&page[i]); err != nil {
+				return err
+			}
+		}
+		if len(state) == 0 {
+			return ctx.Err()
+		}
+	}
+}
+
+// statement is one of a batch.
+type statement struct {
+	cql  string
+	args []any
+}
+
+const (
+	// batchRows and batchBytes bound a batch: below what servers warn of, and enough to
+	// make the cost of a request small.
+	batchRows  = 100
+	batchBytes = 48 << 10
+)
+
+// batch runs statements of one partition together: all of them or none.
+func (s *Store) batch(ctx context.Context, statements []statement) error {
+	if len(statements) == 1 {
+		return s.exec(ctx, statements[0].cql, statements[0].args...)
+	}
+	return s.call(ctx, func(ctx context.Context) error {
+		batch := s.session.BatchWithContext(ctx, gocql.UnloggedBatch)
+		for _, st := range statements {
+			batch.Query(st.cql, st.args...)
+		}
+		return batch.Exec()
+	})
+}

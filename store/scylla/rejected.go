@@ -1,0 +1,168 @@
+package scylla
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+// lettersSegment is the number of dead letters of one partition.
+const lettersSegment = 256
+
+// numbering is what the register of dead letters holds.
+type numbering struct {
+	// Last is the number given last. Numbers are not used again.
+	Last int64
+	// Gone is a number up to which every letter was deleted.
+	Gone int64
+}
+
+// PutRejected implements store.Rejected: the numbers first, then the letters. An id is the
+// number, as 16 hex digits.
+func (s *Store) PutRejected(ctx context.Context, letters []store.DeadLetter) error {
+	if len(letters) == 0 {
+		return ctx.Err()
+	}
+	last, err := s.takeNumbers(ctx, int64(len(letters)))
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	writing, inner := errgroup.WithContext(ctx)
+	for i, letter := range letters {
+		number := last - int64(len(letters)) + 1 + int64(i)
+		letter.ID = letterID(number)
+		data, err := json.Marshal(letter)
+		if err != nil {
+			return fmt.Errorf("dead letter: %w", err)
+		}
+		writing.Go(func() error {
+			return s.exec(inner, `INSERT INTO letters (segment, number, data) VALUES (?, ?, ?)`, number/lettersSegment, number, data)
+		})
+	}
+	if err := writing.Wait(); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// takeNumbers takes that many numbers and returns the last of them.
+func (s *Store) takeNumbers(ctx context.Context, count int64) (last int64, err error) {
+	s.letters.Lock()
+	defer s.letters.Unlock()
+	err = changeRegister(ctx, s, lettersRegister, func(n *numbering) error {
+		n.Last += count
+		last = n.Last
+		return nil
+	})
+	return last, err
+}
+
+func letterID(number int64) string { return fmt.Sprintf("%016x", number) }
+
+// numberAfter returns the least number whose id is greater than a text.
+func numberAfter(text string) int64 {
+	low, high := int64(0), int64(1)<<62
+	for low < high {
+		if middle := (low + high) / 2; letterID(middle) > text {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+// RejectedLetters implements store.Rejected.
+func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([]store.DeadLetter, error) {
+	var n numbering
+	if _, err := s.register(ctx, lettersRegister, &n); err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	var letters []store.DeadLetter
+	from := max(numberAfter(after), n.Gone+1)
+	atStart := from == n.Gone+1
+	for segment := from / lettersSegment; segment <= n.Last/lettersSegment && len(letters) < limit; segment++ {
+		err := read(ctx, s, lettersSegment, func(data *[]byte) []any { return []any{data} }, func(data *[]byte) error {
+			letter, err := decodeLetter(*data)
+			if err == nil && len(letters) < limit {
+				letters = append(letters, letter)
+			}
+			return err
+		}, `SELECT data FROM letters WHERE segment = ? AND number >= ?`, segment, from)
+		if err != nil {
+			return nil, fmt.Errorf("dead letters: %w", err)
+		}
+	}
+	if atStart && len(letters) > 0 {
+		s.forgetDeleted(ctx, letters[0].ID)
+	}
+	return letters, ctx.Err()
+}
+
+// forgetDeleted notes that the first letter of all is the one of that id, where whole
+// segments before it are empty: the next list from the start does not read them again.
+// Numbers that were taken of late may be behind it, with letters on their way; those of a
+// whole segment are not.
+func (s *Store) forgetDeleted(ctx context.Context, first string) {
+	number, err := strconv.ParseInt(first, 16, 64)
+	if err != nil {
+		return
+	}
+	gone := (number/lettersSegment-1)*lettersSegment - 1
+	err = changeRegister(ctx, s, lettersRegister, func(n *numbering) error {
+		n.Gone = max(n.Gone, gone)
+		return nil
+	})
+	if err != nil {
+		s.options.Logger.Warn("deleted dead letters are looked for again", "error", err)
+	}
+}
+
+// RejectedLetter implements store.Rejected.
+func (s *Store) RejectedLetter(ctx context.Context, id string) (store.DeadLetter, error) {
+	number, ok := letterNumber(id)
+	if !ok {
+		return store.DeadLetter{}, fmt.Errorf("dead letter %q: %w", id, event.ErrNotFound)
+	}
+	var data []byte
+	err := s.one(ctx, []any{&data}, `SELECT data FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
+	if err != nil {
+		return store.DeadLetter{}, fmt.Errorf("dead letter %q: %w", id, err)
+	}
+	return decodeLetter(data)
+}
+
+// letterNumber returns the number that an id is made of.
+func letterNumber(id string) (int64, bool) {
+	number, err := strconv.ParseInt(id, 16, 64)
+	return number, err == nil && letterID(number) == id
+}
+
+// DeleteRejected implements store.Rejected.
+func (s *Store) DeleteRejected(ctx context.Context, ids []string) error {
+	deleting, inner := errgroup.WithContext(ctx)
+	for _, id := range ids {
+		if number, ok := letterNumber(id); ok {
+			deleting.Go(func() error {
+				return s.exec(inner, `DELETE FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
+			})
+		}
+	}
+	if err := deleting.Wait(); err != nil {
+		return fmt.Errorf("delete dead letters: %w", err)
+	}
+	return ctx.Err()
+}
+
+func decodeLetter(data []byte) (letter store.DeadLetter, err error) {
+	if err = json.Unmarshal(data, &letter); err != nil {
+		return store.DeadLetter{}, fmt.Errorf("dead letter: %w: %w", event.ErrCorrupt, err)
+	}
+	return letter, nil
+}

@@ -1,0 +1,43 @@
+package scylla
+
+// bootstrap makes what a migration itself needs. Each statement may run again.
+var bootstrap = []string{
+	`CREATE TABLE IF NOT EXISTS registers (name text PRIMARY KEY, data blob)`,
+	`CREATE TABLE IF NOT EXISTS leases (name text PRIMARY KEY, holder text)`,
+}
+
+// migrations lead from each version of the schema to the next; the first makes version 1.
+// Each statement may run again. A version that has been released is never changed.
+//
+// Partitions are bounded: a segment of the log has 128 rows of at most 1 MiB; a visitor has at
+// most 250,000 events; a bucket is a 256th of the catalog; a segment of dead letters has 256
+// of at most some 300 KB; a part of a payload 512 KiB; a user's links are at most its events.
+//
+// Size-tiered compaction is what suits the tables that are written once and read seldom: the log
+// and payloads are never rewritten, and of a visitor's events a read wants all or the one of
+// an id that is most likely not there, which Bloom filters answer. Leveled compaction suits
+// the small ones that are overwritten and read often.
+var migrations = [][]string{
+	{
+		// Rows of a shard, or of the catalog's changes (stream -1), with dense numbers.
+		`CREATE TABLE IF NOT EXISTS log (stream int, segment bigint, seq bigint, row blob, PRIMARY KEY ((stream, segment), seq))
+		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+		// The greatest number of each kind: what is projected, what was trimmed.
+		`CREATE TABLE IF NOT EXISTS marks (kind text, stream int, mark bigint, PRIMARY KEY (kind, stream))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS events (visitor text, event_id text, seq bigint, data blob, PRIMARY KEY (visitor, event_id, seq))
+		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+		// The least link of an anonymous visitor, and those that a user was ever seen with.
+		`CREATE TABLE IF NOT EXISTS owners (anonymous_id text PRIMARY KEY, link blob)
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS linked (user_id text, anonymous_id text, PRIMARY KEY (user_id, anonymous_id))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS items (bucket int, id text, data blob, PRIMARY KEY (bucket, id))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS letters (segment bigint, number bigint, data blob, PRIMARY KEY (segment, number))
+		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+		// Payloads of models and checkpoints.
+		`CREATE TABLE IF NOT EXISTS payloads (id text, part int, data blob, PRIMARY KEY ((id, part)))
+		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+	},
+}
