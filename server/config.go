@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -19,8 +18,8 @@ const maxRetention = 1200
 // Config is all that an operator may set of a server. Its fields are the flags of attune
 // serve, the ATTUNE_ variables and the keys of the configuration file.
 type Config struct {
-	// Data is the folder that holds all state; it is made where it is missing.
-	Data string `help:"Folder that holds all state." default:"attune-data" placeholder:"DIR"`
+	StoreConfig `embed:""`
+
 	// GRPCAddr and HTTPAddr are the addresses to listen on; port 0 takes a free one.
 	GRPCAddr string `name:"grpc-addr" help:"Address of the gRPC services; port 0 takes a free one." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
 	HTTPAddr string `name:"http-addr" help:"Address of the REST routes; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
@@ -28,8 +27,6 @@ type Config struct {
 	Now time.Time `help:"Start the clock at this time (RFC 3339), so that the windows of old data mean something." placeholder:"TIME"`
 	// Retention is the number of whole months that events are kept beside the current one; 0 is for good.
 	Retention int `help:"Months after which events expire; 0 keeps them for good." default:"0" placeholder:"MONTHS"`
-	// CacheMiB bounds the cache of blocks read from disk, in MiB; 0 is 128.
-	CacheMiB int64 `name:"cache-mib" help:"Memory for blocks read from disk, in MiB." default:"128" placeholder:"MIB"`
 	// Weights change how much interest an event of a type shows; cf.DefaultWeights for the others.
 	Weights map[string]float64 `help:"Interest that one event of a type shows, as in view_item=1;purchase=5." placeholder:"TYPE=WEIGHT"`
 	// KeepModels is how many trained versions are kept; 0 is 5.
@@ -53,13 +50,12 @@ func (c *Config) clock() func() time.Time {
 
 // check names the first setting that cannot be.
 func (c *Config) check() error {
+	if err := c.StoreConfig.check(); err != nil {
+		return err
+	}
 	switch {
-	case c.Data == "":
-		return errors.New("--data must not be empty")
 	case c.Retention < 0 || c.Retention > maxRetention:
 		return fmt.Errorf("--retention must be 0..%d months, is %d", maxRetention, c.Retention)
-	case c.CacheMiB < 0:
-		return fmt.Errorf("--cache-mib must not be negative, is %d", c.CacheMiB)
 	case c.KeepModels < 0:
 		return fmt.Errorf("--keep-models must not be negative, is %d", c.KeepModels)
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/attune-shop/attune/server/retention"
 	"github.com/attune-shop/attune/server/training"
 	"github.com/attune-shop/attune/server/user"
-	"github.com/attune-shop/attune/store/embedded"
 	"github.com/attune-shop/attune/store/history"
 )
 
@@ -43,7 +42,7 @@ type Server struct {
 	closing []func() error
 }
 
-// Start opens the data folder and serves until Close. When it returns, both doors are open.
+// Start opens the stores and serves until Close. When it returns, both doors are open.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{logger: cfg.logger(), failed: make(chan error, 3)}
 	if err := s.start(ctx, &cfg); err != nil {
@@ -58,7 +57,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	}
 	now, logger, weights := cfg.clock(), s.logger, cfg.weights()
 
-	stores, err := embedded.Open(cfg.Data, embedded.Options{CacheBytes: cfg.CacheMiB << 20, Logger: logger})
+	stores, err := cfg.open(ctx, logger)
 	if err != nil {
 		return err
 	}

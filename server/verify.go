@@ -6,19 +6,23 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/attune-shop/attune/store/embedded"
 	"github.com/attune-shop/attune/store/history"
 )
 
-// Verify makes every visitor's features in a data folder again from the history and
-// compares. No server may have the folder open.
-func Verify(ctx context.Context, dir string) (history.Report, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return history.Report{}, fmt.Errorf("data folder: %w", err)
+// Verify makes every visitor's features again from the history and compares. No server may
+// have a data folder open; where the stores are shared, nothing may be written meanwhile.
+func Verify(ctx context.Context, where StoreConfig) (history.Report, error) {
+	if err := where.check(); err != nil {
+		return history.Report{}, err
+	}
+	if !where.Distributed() {
+		if _, err := os.Stat(where.Data); err != nil {
+			return history.Report{}, fmt.Errorf("data folder: %w", err)
+		}
 	}
 	cfg := Config{}
 	logger := cfg.logger()
-	stores, err := embedded.Open(dir, embedded.Options{Logger: logger})
+	stores, err := where.open(ctx, logger)
 	if err != nil {
 		return history.Report{}, err
 	}

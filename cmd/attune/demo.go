@@ -98,8 +98,9 @@ func (c *demoCmd) prepare() (exhibit, error) {
 // start starts the server, on free ports where those asked for are taken.
 func (c *demoCmd) start(ctx context.Context, p *printer, dir string, now time.Time) (*server.Server, error) {
 	config := server.Config{
-		Data: dir, GRPCAddr: c.GRPCAddr, HTTPAddr: c.HTTPAddr, Now: now,
-		CacheMiB: 128, KeepModels: 5, DrainTimeout: 10 * time.Second,
+		StoreConfig: server.StoreConfig{Data: dir, CacheMiB: 128},
+		GRPCAddr:    c.GRPCAddr, HTTPAddr: c.HTTPAddr, Now: now,
+		KeepModels: 5, DrainTimeout: 10 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	running, err := server.Start(ctx, config)

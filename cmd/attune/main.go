@@ -27,6 +27,7 @@ type CLI struct {
 	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
 	Items     itemsCmd     `cmd:"" help:"The catalog, and lists around its items."`
 	User      userCmd      `cmd:"" help:"What is known of a visitor."`
+	Migrate   migrateCmd   `cmd:"" help:"Make the keyspace in ScyllaDB, or bring it to this version."`
 	Verify    verifyCmd    `cmd:"" help:"Make every visitor's features again from the history and compare."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -10,13 +10,13 @@ import (
 )
 
 type verifyCmd struct {
-	Data   string `help:"Folder that holds all state." default:"attune-data" placeholder:"DIR"`
-	Output string `help:"Form of the output: ${enum}." enum:"text,json" default:"text"`
+	server.StoreConfig `embed:""`
+	Output             string `help:"Form of the output: ${enum}." enum:"text,json" default:"text"`
 }
 
 // Run prints what was compared; a difference is an error.
 func (c *verifyCmd) Run(ctx context.Context, out io.Writer) error {
-	report, err := server.Verify(ctx, c.Data)
+	report, err := server.Verify(ctx, c.StoreConfig)
 	if err != nil {
 		return err
 	}

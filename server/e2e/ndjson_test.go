@@ -66,7 +66,7 @@ func TestRetention(t *testing.T) {
 	write(1, noon.AddDate(0, -6, 0))
 	write(2, noon)
 	s.close()
-	s = openWith(t, server.Config{Data: dir, Retention: 3})
+	s = openWith(t, server.Config{StoreConfig: server.StoreConfig{Data: dir}, Retention: 3})
 	if answer := write(3, noon.AddDate(0, -6, 0)); !strings.Contains(answer, `"occurred_at"`) || !strings.Contains(answer, "expired") {
 		t.Errorf("an expired event: %s", answer)
 	}

@@ -47,7 +47,7 @@ type shop struct {
 // open starts a server in a folder, on free ports, until the end of the test.
 func open(t testing.TB, dir string) *shop {
 	t.Helper()
-	return openWith(t, server.Config{Data: dir})
+	return openWith(t, server.Config{StoreConfig: server.StoreConfig{Data: dir}})
 }
 
 // openWith starts a server with a configuration but for its addresses, clock and log.

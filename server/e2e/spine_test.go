@@ -67,7 +67,7 @@ func TestAnEventInAListOut(t *testing.T) {
 	s = open(t, dir)
 	check()
 	s.close()
-	report, err := server.Verify(t.Context(), dir)
+	report, err := server.Verify(t.Context(), server.StoreConfig{Data: dir})
 	if err != nil || report.Differences != 0 || report.Users != 41 || report.Events != 404 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
@@ -115,14 +115,14 @@ func TestHealth(t *testing.T) {
 func TestTheFolderHasOneServer(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
-	_, err := server.Start(t.Context(), server.Config{Data: dir, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0"})
+	_, err := server.Start(t.Context(), server.Config{StoreConfig: server.StoreConfig{Data: dir}, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0"})
 	if !errors.Is(err, event.ErrLocked) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), dir); !errors.Is(err, event.ErrLocked) {
+	if _, err := server.Verify(t.Context(), server.StoreConfig{Data: dir}); !errors.Is(err, event.ErrLocked) {
 		t.Errorf("verify beside a server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), dir+"/missing"); err == nil {
+	if _, err := server.Verify(t.Context(), server.StoreConfig{Data: dir + "/missing"}); err == nil {
 		t.Error("verify of a folder that is not there")
 	}
 }
@@ -132,10 +132,10 @@ func TestBadSettings(t *testing.T) {
 	taken := open(t, t.TempDir())
 	for name, cfg := range map[string]server.Config{
 		"data":      {},
-		"retention": {Data: "x", Retention: -1},
-		"weights":   {Data: "x", Weights: map[string]float64{"x": nan()}},
-		"gRPC":      {Data: t.TempDir(), GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
-		"HTTP":      {Data: t.TempDir(), GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
+		"retention": {StoreConfig: server.StoreConfig{Data: "x"}, Retention: -1},
+		"weights":   {StoreConfig: server.StoreConfig{Data: "x"}, Weights: map[string]float64{"x": nan()}},
+		"gRPC":      {StoreConfig: server.StoreConfig{Data: t.TempDir()}, GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
+		"HTTP":      {StoreConfig: server.StoreConfig{Data: t.TempDir()}, GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
 	} {
 		s, err := server.Start(t.Context(), cfg)
 		if err == nil {

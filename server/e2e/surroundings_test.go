@@ -88,7 +88,7 @@ func TestAFolderOfANewerVersion(t *testing.T) {
 	if err := os.Rename(marker, filepath.Join(dir, "db", "marker.format-version.000099.999")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := server.Start(t.Context(), server.Config{Data: dir, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	_, err := server.Start(t.Context(), server.Config{StoreConfig: server.StoreConfig{Data: dir}, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if !errors.Is(err, event.ErrNewerVersion) {
 		t.Errorf("error is %v, want %v", err, event.ErrNewerVersion)
 	}
@@ -111,7 +111,7 @@ func TestFeaturesThatAreGone(t *testing.T) {
 		t.Error(diff)
 	}
 	s.close()
-	if report, err := server.Verify(t.Context(), dir); err != nil || report.Differences != 0 || report.Events == 0 {
+	if report, err := server.Verify(t.Context(), server.StoreConfig{Data: dir}); err != nil || report.Differences != 0 || report.Events == 0 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }

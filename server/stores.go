@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/embedded"
+	"github.com/attune-shop/attune/store/redis"
+	"github.com/attune-shop/attune/store/scylla"
+)
+
+// StoreConfig says where all state is: in a folder, or in Redis and ScyllaDB. Its fields are
+// flags of every command that opens the stores.
+type StoreConfig struct {
+	// Data is the folder that holds all state; it is made where it is missing.
+	Data string `help:"Folder that holds all state, where it is not in Redis and ScyllaDB." default:"attune-data" placeholder:"DIR"`
+	// CacheMiB bounds the cache of blocks read from disk, in MiB; 0 is 128.
+	CacheMiB int64 `name:"cache-mib" help:"Memory for blocks read from disk, in MiB." default:"128" placeholder:"MIB"`
+
+	// Redis and ScyllaConfig name the servers that hold all state instead.
+	Redis         []string      `help:"Redis for features: HOST:PORT of one, of nodes of a cluster, or of Sentinels with --redis-master." placeholder:"HOST:PORT"`
+	RedisMaster   string        `help:"Name of the master that the Sentinels at --redis know." placeholder:"NAME"`
+	RedisCluster  bool          `help:"Take a single address of --redis for that of a cluster."`
+	RedisUser     string        `help:"ACL user of Redis." placeholder:"NAME"`
+	RedisPassword string        `help:"Password of Redis; better in ATTUNE_REDIS_PASSWORD." placeholder:"TEXT"`
+	RedisTLS      bool          `name:"redis-tls" help:"Speak TLS with Redis."`
+	RedisTTL      time.Duration `name:"redis-ttl" help:"How long Redis keeps the features of a visitor without new events; they are made again from the history." default:"720h" placeholder:"TIME"`
+	ScyllaConfig  `embed:""`
+}
+
+// ScyllaConfig says which keyspace of which ScyllaDB holds everything but features.
+type ScyllaConfig struct {
+	Scylla            []string `help:"ScyllaDB for the history, the catalog and models: HOST or HOST:PORT of some nodes." placeholder:"HOST:PORT"`
+	Keyspace          string   `help:"Keyspace in ScyllaDB, made by attune migrate." default:"attune" placeholder:"NAME"`
+	ScyllaDC          string   `name:"scylla-dc" help:"Datacenter of ScyllaDB whose nodes are asked." placeholder:"NAME"`
+	ScyllaConsistency string   `help:"Consistency of reads and writes in ScyllaDB." default:"LOCAL_QUORUM" placeholder:"LEVEL"`
+	ScyllaUser        string   `help:"User of ScyllaDB." placeholder:"NAME"`
+	ScyllaPassword    string   `help:"Password of ScyllaDB; better in ATTUNE_SCYLLA_PASSWORD." placeholder:"TEXT"`
+	ScyllaTLS         bool     `name:"scylla-tls" help:"Speak TLS with ScyllaDB."`
+	StoresCA          string   `name:"stores-ca" help:"File of certificates that sign those of Redis and ScyllaDB; the system's else." placeholder:"FILE"`
+}
+
+// Distributed tells whether the state is in Redis and ScyllaDB.
+func (c *StoreConfig) Distributed() bool { return len(c.Redis) > 0 || len(c.Scylla) > 0 }
+
+func (c *StoreConfig) check() error {
+	switch {
+	case c.Distributed() && (len(c.Redis) == 0 || len(c.Scylla) == 0):
+		return errors.New("--redis and --scylla must be given together")
+	case c.Distributed() && c.Keyspace == "":
+		return errors.New("--keyspace must not be empty")
+	case c.Distributed() && c.RedisTTL < 0:
+		return fmt.Errorf("--redis-ttl must not be negative, is %v", c.RedisTTL)
+	case !c.Distributed() && c.Data == "":
+		return errors.New("--data must not be empty")
+	case c.CacheMiB < 0:
+		return fmt.Errorf("--cache-mib must not be negative, is %d", c.CacheMiB)
+	}
+	return nil
+}
+
+// open opens the stores. It makes a missing folder, but no keyspace.
+func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stores, error) {
+	if !c.Distributed() {
+		return embedded.Open(c.Data, embedded.Options{CacheBytes: c.CacheMiB << 20, Logger: logger})
+	}
+	options, err := c.ScyllaConfig.options(logger)
+	if err != nil {
+		return nil, err
+	}
+	durable, err := scylla.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	encryption, err := c.encryption(c.RedisTLS)
+	if err != nil {
+		return nil, errors.Join(err, durable.Close())
+	}
+	features, err := redis.Open(ctx, redis.Options{
+		Addrs: c.Redis, MasterName: c.RedisMaster, Cluster: c.RedisCluster, Username: c.RedisUser, Password: c.RedisPassword,
+		TLS: encryption, ID: durable.ID(), TTL: c.RedisTTL, Logger: logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, durable.Close())
+	}
+	return store.Join(durable, features), nil
+}
+
+func (c *ScyllaConfig) options(logger *slog.Logger) (scylla.Options, error) {
+	encryption, err := c.encryption(c.ScyllaTLS)
+	return scylla.Options{
+		Hosts: c.Scylla, Keyspace: c.Keyspace, Datacenter: c.ScyllaDC, Consistency: c.ScyllaConsistency,
+		Username: c.ScyllaUser, Password: c.ScyllaPassword, TLS: encryption, Logger: logger,
+	}, err
+}
+
+// encryption returns how to speak TLS, nil where it is not wanted.
+func (c *ScyllaConfig) encryption(wanted bool) (*tls.Config, error) {
+	if !wanted {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.StoresCA != "" {
+		pem, err := os.ReadFile(c.StoresCA)
+		if err != nil {
+			return nil, fmt.Errorf("--stores-ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--stores-ca: %s holds no certificate in PEM form", c.StoresCA)
+		}
+	}
+	return config, nil
+}
