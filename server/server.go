@@ -81,6 +81,9 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	if err := models.Load(ctx); err != nil {
 		return fmt.Errorf("load the model: %w", err)
 	}
+	if stores.Shared() {
+		s.background(ctx, models.Follow)
+	}
 	trends, err := recommend.OpenTrends(ctx, past, stores, weights, now, logger)
 	if err != nil {
 		return err
@@ -102,6 +105,17 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	})
 	s.closing = append(s.closing, func() error { s.grpc.Stop(); return nil })
 	return s.listen(ctx, cfg)
+}
+
+// background runs a function until the server closes.
+func (s *Server) background(ctx context.Context, run func(context.Context)) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		run(running)
+	}()
+	s.closing = append(s.closing, func() error { stop(); <-ended; return nil })
 }
 
 // listen opens both doors; the gateway reaches the services through memory.

@@ -71,7 +71,7 @@ func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stor
 	if !c.Distributed() {
 		return embedded.Open(c.Data, embedded.Options{CacheBytes: c.CacheMiB << 20, Logger: logger})
 	}
-	options, err := c.ScyllaConfig.options(logger)
+	options, err := c.options(logger)
 	if err != nil {
 		return nil, err
 	}

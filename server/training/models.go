@@ -48,7 +48,7 @@ func (s *Service) ListModels(ctx context.Context, request *attunev1.ListModelsRe
 			return nil, err
 		}
 	}
-	models, err := s.models.Models(ctx)
+	models, err := s.store.Models(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
@@ -87,7 +87,7 @@ func (s *Service) find(ctx context.Context, version string) (store.Model, error)
 	if version == "" {
 		return store.Model{}, event.Invalid("version", "must not be empty")
 	}
-	models, err := s.models.Models(ctx)
+	models, err := s.store.Models(ctx)
 	if err != nil {
 		return store.Model{}, fmt.Errorf("models: %w", err)
 	}

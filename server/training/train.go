@@ -2,19 +2,20 @@ package training
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
-	"github.com/attune-shop/attune/model/event"
 )
 
 // tellEvery is the least time between two responses that only tell progress.
 const tellEvery = 200 * time.Millisecond
 
 // Train reads the history, evaluates, fits, saves and, unless keep_active is set, puts the
-// new version in service. One training runs at a time; another gets event.ErrBusy. A client
+// new version in service. One training runs at a time, of all servers that share the store;
+// another gets event.ErrBusy. A client
 // that goes away, or stops its call, stops the training: nothing is saved then, and the model
 // in service stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
@@ -22,16 +23,20 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	if !s.training.TryLock() {
-		return fmt.Errorf("a training is %w", event.ErrBusy)
+	leased, end, err := s.lease(stream.Context())
+	if err != nil {
+		return err
 	}
-	defer s.training.Unlock()
-	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer end()
+	ctx, cancel := context.WithCancelCause(leased)
 	defer cancel(nil)
 	t := &teller{send: stream.Send, cancel: cancel, now: s.options.Now}
-	err := s.train(ctx, options, request.GetKeepActive(), t)
+	err = s.train(ctx, options, request.GetKeepActive(), t)
 	if t.err != nil {
 		return fmt.Errorf("the client is gone, training stopped: %w", t.err)
+	}
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errLeaseLost) {
+		return fmt.Errorf("training stopped: %w", cause)
 	}
 	return err
 }

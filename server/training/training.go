@@ -23,6 +23,12 @@ type Source interface {
 	Scan(ctx context.Context, fn func(owner event.Visitor, events []event.Event) error) error
 }
 
+// Store keeps versions, and the lease of the one training that may be under way.
+type Store interface {
+	store.Models
+	store.Leases
+}
+
 // Config is what an operator may set of training. The zero Config is the default.
 type Config struct {
 	// Weights is the interest that one event of a type shows; cf.DefaultWeights where nil.
@@ -44,19 +50,19 @@ type Service struct {
 	attunev1.UnimplementedModelServiceServer
 
 	source  Source
-	models  store.Models
+	store   Store
 	holder  *Holder
 	options Options
 
-	// training is held by the one training that may be under way.
-	training sync.Mutex
-	// activating is held while the version in service changes.
+	// activating is held while the version in service changes; wanted is the one that the
+	// store named last, whether it could be read or not.
 	activating sync.Mutex
+	wanted     string
 }
 
-// New returns a Service that keeps its versions in models and the one in service in
+// New returns a Service that keeps its versions in a store and the one in service in
 // holder. Load must be called before it serves.
-func New(source Source, models store.Models, holder *Holder, o Options) *Service {
+func New(source Source, versions Store, holder *Holder, o Options) *Service {
 	if o.Weights == nil {
 		o.Weights = cf.DefaultWeights()
 	}
@@ -66,5 +72,5 @@ func New(source Source, models store.Models, holder *Holder, o Options) *Service
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{source: source, models: models, holder: holder, options: o}
+	return &Service{source: source, store: versions, holder: holder, options: o}
 }

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -29,6 +31,28 @@ type shelf struct {
 	payloads map[string][]byte
 	active   string
 	full     bool
+
+	leases sync.Mutex
+	holder string
+}
+
+func (s *shelf) Lease(_ context.Context, _, holder string, _ time.Duration) error {
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	if s.holder != "" && s.holder != holder {
+		return event.ErrBusy
+	}
+	s.holder = holder
+	return nil
+}
+
+func (s *shelf) EndLease(_ context.Context, _, holder string) error {
+	s.leases.Lock()
+	defer s.leases.Unlock()
+	if s.holder == holder {
+		s.holder = ""
+	}
+	return nil
 }
 
 func (s *shelf) Shared() bool { return false }
@@ -257,7 +281,7 @@ func TestLoadFallsBack(t *testing.T) {
 		t.Helper()
 		f.shelf.active = active
 		next := newFixture(twoTastes(), Config{})
-		next.models = f.shelf
+		next.store = f.shelf
 		if err := next.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -444,6 +468,56 @@ func TestWhatEventsSay(t *testing.T) {
 			}
 			if d.Users() != test.users || d.Items() != test.items || d.Interactions() != test.interactions || d.Baskets() != test.baskets {
 				t.Fatalf("%d users, %d items, %d interactions, %d baskets", d.Users(), d.Items(), d.Interactions(), d.Baskets())
+			}
+		})
+	}
+}
+
+// TestTwoServers: what one trains the other serves within seconds.
+func TestTwoServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := newFixture(twoTastes(), Config{}), newFixture(twoTastes(), Config{})
+		two.shelf, two.store = one.shelf, one.shelf
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go two.Follow(ctx)
+		version := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
+		time.Sleep(3 * time.Second)
+		if _, serving := two.holder.Active(); serving != version {
+			t.Errorf("%q serves, want %q", serving, version)
+		}
+		one.shelf.payloads[version] = nil
+		damaged := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
+		one.shelf.payloads[damaged] = nil
+		time.Sleep(time.Minute)
+		if said := strings.Count(two.log.String(), "THE ACTIVE MODEL CANNOT BE READ"); said != 1 {
+			t.Errorf("said %d times: %s", said, two.log)
+		}
+	})
+}
+
+// TestLeaseLost: a training of whose server nothing was heard ends where another has begun,
+// and a long one keeps its lease.
+func TestLeaseLost(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := twoTastes()
+			f := newFixture(p, Config{})
+			var once sync.Once
+			p.during = func() {
+				once.Do(func() {
+					time.Sleep(3 * leaseFor)
+					if lost {
+						f.shelf.leases.Lock()
+						f.shelf.holder = "another"
+						f.shelf.leases.Unlock()
+						time.Sleep(leaseFor)
+					}
+				})
+			}
+			err := f.Train(&attunev1.TrainRequest{Algorithm: cf.Popularity}, &stream{ctx: t.Context()})
+			if lost != errors.Is(err, event.ErrUnavailable) || lost == (err == nil) || lost != (len(f.shelf.models) == 0) {
+				t.Errorf("lost %v: %v, %d models", lost, err, len(f.shelf.models))
 			}
 		})
 	}

@@ -12,33 +12,62 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// versionTime is the beginning of a version's name; versions sort by age.
-const versionTime = "20060102T150405.000Z"
+const (
+	// versionTime is the beginning of a version's name; versions sort by age.
+	versionTime = "20060102T150405.000Z"
+	// lookEvery is the time between two looks for what other servers activated.
+	lookEvery = time.Second
+)
 
-// Load puts the store's active version in service; where that is in service already, it
-// costs one look-up, so that it may be called again to follow other servers. A version
-// that cannot be read is logged, and the newest older one that can is served instead; the
-// store still names the other one as active. Having no version to serve is no error. Load
-// fails only where the store does.
+// Follow puts in service what other servers activate, until ctx ends; it is for a store that
+// is shared.
+func (s *Service) Follow(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.Load(ctx); err != nil && ctx.Err() == nil {
+			s.options.Logger.WarnContext(ctx, "models that other servers activate cannot be seen", "error", err)
+		}
+	}
+}
+
+// Load puts the store's active version in service; where that is the one of the last call,
+// it costs one look-up. A version that cannot be read is logged, and the newest older one
+// that can is served instead; the store still names the other one as active. Having no
+// version to serve is no error. Load fails only where the store does.
 func (s *Service) Load(ctx context.Context) error {
 	s.activating.Lock()
 	defer s.activating.Unlock()
-	wanted, err := s.models.ActiveModel(ctx)
+	wanted, err := s.store.ActiveModel(ctx)
 	if errors.Is(err, event.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("active model: %w", err)
 	}
-	if _, version := s.holder.Active(); version == wanted {
+	if wanted == s.wanted {
 		return nil
 	}
-	err = s.loadVersion(ctx, wanted)
+	if err := s.loadNewest(ctx, wanted); err != nil {
+		return err
+	}
+	s.wanted = wanted
+	return nil
+}
+
+// loadNewest puts a version in service, or the newest older one that can be read.
+func (s *Service) loadNewest(ctx context.Context, wanted string) error {
+	err := s.loadVersion(ctx, wanted)
 	if !damaged(err) {
 		return err
 	}
 	s.options.Logger.ErrorContext(ctx, "THE ACTIVE MODEL CANNOT BE READ; an older one is looked for", "version", wanted, "error", err)
-	models, err := s.models.Models(ctx)
+	models, err := s.store.Models(ctx)
 	if err != nil {
 		return fmt.Errorf("models: %w", err)
 	}
@@ -75,7 +104,7 @@ func (s *Service) loadVersion(ctx context.Context, version string) error {
 
 // read returns a version's Snapshot.
 func (s *Service) read(ctx context.Context, version string) (_ *cf.Snapshot, err error) {
-	payload, err := s.models.OpenModel(ctx, version)
+	payload, err := s.store.OpenModel(ctx, version)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", version, err)
 	}
@@ -119,7 +148,7 @@ func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, snap
 		_, err := snapshot.WriteTo(writer)
 		_ = writer.CloseWithError(err) // it never fails
 	}()
-	err = s.models.SaveModel(ctx, model, payload)
+	err = s.store.SaveModel(ctx, model, payload)
 	_ = payload.Close() // it never fails; it ends the writer where SaveModel gave up
 	<-written
 	if err != nil {
@@ -131,7 +160,7 @@ func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, snap
 // nextTime is now, in whole milliseconds, or later where a version is as new as that.
 func (s *Service) nextTime(ctx context.Context) (time.Time, error) {
 	created := s.options.Now().UTC().Truncate(time.Millisecond)
-	models, err := s.models.Models(ctx)
+	models, err := s.store.Models(ctx)
 	if err != nil {
 		return created, fmt.Errorf("models: %w", err)
 	}
@@ -147,17 +176,18 @@ func (s *Service) nextTime(ctx context.Context) (time.Time, error) {
 func (s *Service) activate(ctx context.Context, snapshot *cf.Snapshot, version string) error {
 	s.activating.Lock()
 	defer s.activating.Unlock()
-	if err := s.models.SetActiveModel(ctx, version); err != nil {
+	if err := s.store.SetActiveModel(ctx, version); err != nil {
 		return fmt.Errorf("activate model %s: %w", version, err)
 	}
 	s.holder.Set(snapshot, version)
+	s.wanted = version
 	return nil
 }
 
 // prune deletes all but the newest versions, the active one and the one in service. What
 // cannot be deleted now is deleted after the next training.
 func (s *Service) prune(ctx context.Context) {
-	models, err := s.models.Models(ctx)
+	models, err := s.store.Models(ctx)
 	if err != nil {
 		s.options.Logger.WarnContext(ctx, "old models stay for now", "error", err)
 		return
@@ -167,7 +197,7 @@ func (s *Service) prune(ctx context.Context) {
 		if m.Version == serving {
 			continue
 		}
-		err := s.models.DeleteModel(ctx, m.Version)
+		err := s.store.DeleteModel(ctx, m.Version)
 		if err != nil && !errors.Is(err, event.ErrBusy) && !errors.Is(err, event.ErrNotFound) {
 			s.options.Logger.WarnContext(ctx, "an old model stays for now", "version", m.Version, "error", err)
 		}
