@@ -480,7 +480,8 @@ func TestTwoServers(t *testing.T) {
 		two.shelf, two.store = one.shelf, one.shelf
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		go two.Follow(ctx)
+		var following sync.WaitGroup
+		following.Go(func() { two.Follow(ctx) })
 		version := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
 		time.Sleep(3 * time.Second)
 		if _, serving := two.holder.Active(); serving != version {
@@ -490,6 +491,8 @@ func TestTwoServers(t *testing.T) {
 		damaged := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
 		one.shelf.payloads[damaged] = nil
 		time.Sleep(time.Minute)
+		stop()
+		following.Wait()
 		if said := strings.Count(two.log.String(), "THE ACTIVE MODEL CANNOT BE READ"); said != 1 {
 			t.Errorf("said %d times: %s", said, two.log)
 		}
