@@ -478,21 +478,19 @@ func TestTwoServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := newFixture(twoTastes(), Config{}), newFixture(twoTastes(), Config{})
 		two.shelf, two.store = one.shelf, one.shelf
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		var following sync.WaitGroup
-		following.Go(func() { two.Follow(ctx) })
+		follow := func() {
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			two.Follow(ctx)
+		}
 		version := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
-		time.Sleep(3 * time.Second)
+		follow()
 		if _, serving := two.holder.Active(); serving != version {
 			t.Errorf("%q serves, want %q", serving, version)
 		}
-		one.shelf.payloads[version] = nil
 		damaged := one.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity}).GetVersion()
 		one.shelf.payloads[damaged] = nil
-		time.Sleep(time.Minute)
-		stop()
-		following.Wait()
+		follow()
 		if said := strings.Count(two.log.String(), "THE ACTIVE MODEL CANNOT BE READ"); said != 1 {
 			t.Errorf("said %d times: %s", said, two.log)
 		}
