@@ -108,20 +108,40 @@ type list struct {
 	visitor rank.Visitor
 	query   rank.Query
 	asked   request
+	// degraded is why the visitor could not be read, nil where it could.
+	degraded error
 }
 
-// open checks what all requests have in common and reads who the visitor is.
+// open checks what all requests have in common and reads who the visitor is. Where the
+// store of that is not available, the list goes on without.
 func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list, error) {
 	l := &list{service: s, asked: asked}
 	var err error
 	if l.query, err = s.queryOf(asked, limit); err != nil {
 		return nil, err
 	}
-	if l.visitor, err = s.readVisitor(ctx, asked); err != nil {
+	l.visitor, err = s.readVisitor(ctx, asked)
+	if errors.Is(err, event.ErrUnavailable) {
+		l.degraded, err = err, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	l.shop, l.version = s.shopNow()
 	return l, nil
+}
+
+// openKnown is open for lists of nothing but what the visitor did: event.ErrUnavailable
+// where that cannot be read.
+func (s *Service) openKnown(ctx context.Context, asked request, limit *int32) (*list, error) {
+	if err := needsVisitor(asked); err != nil {
+		return nil, err
+	}
+	l, err := s.open(ctx, asked, limit)
+	if err == nil {
+		err = l.degraded
+	}
+	return l, err
 }
 
 func (s *Service) readVisitor(ctx context.Context, asked request) (rank.Visitor, error) {
@@ -157,7 +177,7 @@ func (l *list) answer(ctx context.Context, list func(*rank.Scratch) ([]rank.Entr
 	if err != nil {
 		return nil, err
 	}
-	return &attunev1.RecommendResponse{RecommendationId: id, ModelVersion: l.version, Items: items}, nil
+	return &attunev1.RecommendResponse{RecommendationId: id, ModelVersion: l.version, Items: items, Degraded: l.degraded != nil}, nil
 }
 
 // Recommend implements the service.
@@ -237,10 +257,7 @@ func (s *Service) Rerank(ctx context.Context, req *attunev1.RerankRequest) (*att
 
 // RecentlyViewed implements the service.
 func (s *Service) RecentlyViewed(ctx context.Context, req *attunev1.RecentlyViewedRequest) (*attunev1.RecommendResponse, error) {
-	if err := needsVisitor(req); err != nil {
-		return nil, err
-	}
-	l, err := s.open(ctx, req, req.Limit)
+	l, err := s.openKnown(ctx, req, req.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -251,10 +268,7 @@ func (s *Service) RecentlyViewed(ctx context.Context, req *attunev1.RecentlyView
 
 // BuyAgain implements the service.
 func (s *Service) BuyAgain(ctx context.Context, req *attunev1.BuyAgainRequest) (*attunev1.RecommendResponse, error) {
-	if err := needsVisitor(req); err != nil {
-		return nil, err
-	}
-	l, err := s.open(ctx, req, req.Limit)
+	l, err := s.openKnown(ctx, req, req.Limit)
 	if err != nil {
 		return nil, err
 	}

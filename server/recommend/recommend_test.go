@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,8 +53,11 @@ func newShop() *shop {
 func (s *shop) Person(_ context.Context, v event.Visitor) (history.Person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v == event.User("broken") {
+	switch v {
+	case event.User("broken"):
 		return history.Person{}, event.ErrUnavailable
+	case event.User("corrupt"):
+		return history.Person{}, event.ErrCorrupt
 	}
 	state := feature.Merge(&feature.State{})
 	if known := s.states[v]; known != nil {
@@ -357,8 +361,29 @@ func TestBadRequestsNameTheField(t *testing.T) {
 	if _, err := service.SimilarItems(ctx, &attunev1.SimilarItemsRequest{ItemId: "what"}); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("similar to what is not there: %v", err)
 	}
-	if err := recommend(&attunev1.RecommendRequest{UserId: "broken"}); !errors.Is(err, event.ErrUnavailable) {
-		t.Errorf("a store that is away: %v", err)
+	if err := recommend(&attunev1.RecommendRequest{UserId: "corrupt"}); !errors.Is(err, event.ErrCorrupt) {
+		t.Errorf("a visitor that cannot be read: %v", err)
+	}
+}
+
+// TestTheVisitorCannotBeRead: lists go on without, and say so, where they have anything else.
+func TestTheVisitorCannotBeRead(t *testing.T) {
+	s := newShop()
+	s.put(furniture()...)
+	service := s.serve(t)
+	for user, degraded := range map[string]bool{"broken": true, "anna": false} {
+		list, err := service.Recommend(t.Context(), &attunev1.RecommendRequest{
+			UserId: user, ExcludeSeen: true, Limit: new(int32(1)), Session: []*attunev1.SessionEvent{{ItemId: "shade"}},
+		})
+		if err != nil || list.GetDegraded() != degraded || !slices.Equal(ids(list), []string{"lamp"}) {
+			t.Errorf("%s: %v, %v", user, list, err)
+		}
+	}
+	if _, err := service.BuyAgain(t.Context(), &attunev1.BuyAgainRequest{UserId: "broken"}); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("what was bought: %v", err)
+	}
+	if _, err := service.RecentlyViewed(t.Context(), &attunev1.RecentlyViewedRequest{UserId: "broken"}); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("what was viewed: %v", err)
 	}
 }
 

@@ -49,20 +49,32 @@ func FuzzRow(f *testing.F) {
 	})
 }
 
-func FuzzValue(f *testing.F) {
-	var state feature.State
-	state.Fold(&purchase)
+func FuzzFeatures(f *testing.F) {
+	written := features{through: 300, state: new(feature.State)}
+	written.fold(&purchase)
 	f.Add([]byte(nil))
-	f.Add(appendValue(nil, 300, &state))
+	f.Add(written.append(nil))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		through, state, err := decodeValue(value)
+		read, err := decodeFeatures(value)
 		known(t, err)
 		if err != nil {
 			return
 		}
-		again, stateAgain, err := decodeValue(appendValue(nil, through, state))
-		if err != nil || again != through || !bytes.Equal(stateAgain.Append(nil), state.Append(nil)) {
-			t.Errorf("row %d became %d, %v", through, again, err)
+		again, err := decodeFeatures(read.append(nil))
+		if err != nil || again.through != read.through || again.linked != read.linked ||
+			!bytes.Equal(again.state.Append(nil), read.state.Append(nil)) {
+			t.Errorf("%+v became %+v, %v", read, again, err)
 		}
 	})
+}
+
+// TestFeaturesOfOlderVersions: those that do not say are taken for linked.
+func TestFeaturesOfOlderVersions(t *testing.T) {
+	written := features{through: 300, state: new(feature.State)}
+	written.fold(&purchase)
+	older := written.state.Append([]byte{0xac, 0x02})
+	read, err := decodeFeatures(older)
+	if err != nil || read.through != 300 || !read.linked || read.state.Events() != 1 {
+		t.Errorf("%+v, %v", read, err)
+	}
 }

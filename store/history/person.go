@@ -7,10 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/store"
 )
+
+// linksAtOnce bounds the anonymous ids of one person that are looked up beside each other.
+const linksAtOnce = 32
 
 // Person is a visitor together with the anonymous visitors that turned out to be the same.
 type Person struct {
@@ -24,27 +29,41 @@ type Person struct {
 }
 
 // Person returns who a visitor is and everything known of them. An anonymous visitor
-// that a user owns is that user. Cost: one read of features, one look-up of links, and
-// both again for each anonymous id that the user owns.
+// that a user owns is that user. Cost: one read of features; before it one look-up of the
+// owner of an anonymous visitor; behind it, for a user who was ever seen with an anonymous
+// id, one look-up of those, and for all of them at once one of each's owner and one of the
+// features of each that the user owns.
 func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
-	visitors, err := h.identities(ctx, v)
+	owner, err := h.owner(ctx, v)
 	if err != nil {
 		return Person{}, err
 	}
-	p := Person{Visitor: visitors[0]}
-	states := make([]*feature.State, len(visitors))
-	for i, visitor := range visitors {
-		if i > 0 {
-			p.AnonymousIDs = append(p.AnonymousIDs, visitor.ID())
-		}
-		if states[i], err = h.shardOf(visitor).read(ctx, visitor); err != nil {
-			return Person{}, err
-		}
+	p := Person{Visitor: owner}
+	own, err := h.shardOf(owner).read(ctx, owner)
+	p.State = own.state
+	if err != nil || !owner.IsUser() || !own.linked {
+		return p, err
 	}
-	p.State = states[0]
-	if len(states) > 1 {
-		p.State = feature.Merge(states...)
+	owned, err := h.ownedBy(ctx, owner)
+	if err != nil || len(owned) == 0 {
+		return p, err
 	}
+	states := make([]*feature.State, len(owned)+1)
+	states[0] = own.state
+	reading, readCtx := errgroup.WithContext(ctx)
+	reading.SetLimit(linksAtOnce)
+	for i, anonymous := range owned {
+		p.AnonymousIDs = append(p.AnonymousIDs, anonymous.ID())
+		reading.Go(func() error {
+			f, err := h.shardOf(anonymous).read(readCtx, anonymous)
+			states[i+1] = f.state
+			return err
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		return Person{}, err
+	}
+	p.State = feature.Merge(states...)
 	return p, nil
 }
 
@@ -55,21 +74,36 @@ func (h *History) identities(ctx context.Context, v event.Visitor) ([]event.Visi
 	if err != nil || !owner.IsUser() {
 		return []event.Visitor{owner}, err
 	}
-	visitors := []event.Visitor{owner}
-	linked, err := h.stores.LinkedTo(ctx, owner.ID())
-	if err != nil {
+	owned, err := h.ownedBy(ctx, owner)
+	return append([]event.Visitor{owner}, owned...), err
+}
+
+// ownedBy returns the anonymous visitors that a user owns, in order.
+func (h *History) ownedBy(ctx context.Context, user event.Visitor) ([]event.Visitor, error) {
+	linked, err := h.stores.LinkedTo(ctx, user.ID())
+	if err != nil || len(linked) == 0 {
 		return nil, err
 	}
-	for _, id := range linked {
-		least, err := h.stores.Owner(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if least.UserID == owner.ID() {
-			visitors = append(visitors, event.Anonymous(id))
+	owners := make([]string, len(linked))
+	reading, readCtx := errgroup.WithContext(ctx)
+	reading.SetLimit(linksAtOnce)
+	for i, id := range linked {
+		reading.Go(func() error {
+			least, err := h.stores.Owner(readCtx, id)
+			owners[i] = least.UserID
+			return err
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		return nil, err
+	}
+	var owned []event.Visitor
+	for i, id := range linked {
+		if owners[i] == user.ID() {
+			owned = append(owned, event.Anonymous(id))
 		}
 	}
-	return visitors, nil
+	return owned, nil
 }
 
 // owner returns the user that an anonymous visitor belongs to, and v itself for any other.

@@ -48,7 +48,7 @@ func (s *shard) fold(ctx context.Context, seq store.Seq, entries []entry) error 
 			if v.through >= seq {
 				continue
 			}
-			v.state.Fold(e.event)
+			v.fold(e.event)
 			if !v.changed {
 				v.changed = true
 				views = append(views, v)
@@ -73,7 +73,8 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	}
 	changes := make([]store.Change, len(views))
 	for i, v := range views {
-		s.scratch = appendValue(s.scratch[:0], seq, v.state)
+		v.through = seq
+		s.scratch = v.append(s.scratch[:0])
 		changes[i] = store.Change{Visitor: v.visitor, Old: v.stored, New: bytes.Clone(s.scratch)}
 	}
 	swapped, err := s.history.stores.SwapFeatures(ctx, s.number, changes)

@@ -26,7 +26,7 @@ func (s *shard) rebuild(ctx context.Context, views []*view) error {
 	for _, v := range views {
 		byVisitor[v.visitor] = v
 		reading.Go(func() (err error) {
-			v.state, err = s.foldEvents(readCtx, v.visitor, projected)
+			v.features, err = s.foldEvents(readCtx, v.visitor, projected)
 			return err
 		})
 	}
@@ -41,7 +41,7 @@ func (s *shard) rebuild(ctx context.Context, views []*view) error {
 		}
 		for i := range events {
 			if v := byVisitor[events[i].Visitor()]; v != nil {
-				v.state.Fold(&events[i])
+				v.fold(&events[i])
 			}
 		}
 		last = seq
@@ -54,34 +54,34 @@ func (s *shard) rebuild(ctx context.Context, views []*view) error {
 }
 
 // foldEvents folds a visitor's events up to a row of the log.
-func (s *shard) foldEvents(ctx context.Context, v event.Visitor, through store.Seq) (*feature.State, error) {
-	state := new(feature.State)
+func (s *shard) foldEvents(ctx context.Context, v event.Visitor, through store.Seq) (features, error) {
+	f := features{through: through, state: new(feature.State)}
 	err := s.history.stores.ReadEvents(ctx, s.number, v, func(r store.Record) error {
 		if r.Seq > through {
 			return nil
 		}
 		e, err := event.Decode(r.Data)
 		if err == nil {
-			state.Fold(&e)
+			f.fold(&e)
 		}
 		return err
 	})
-	return state, err
+	return f, err
 }
 
 // read returns the features of one visitor, as of every acknowledged event. Those that
 // were lost are stored again, for the next reader.
-func (s *shard) read(ctx context.Context, visitor event.Visitor) (*feature.State, error) {
+func (s *shard) read(ctx context.Context, visitor event.Visitor) (features, error) {
 	v := &view{visitor: visitor}
 	if err := s.fill(ctx, []*view{v}); err != nil {
-		return nil, err
+		return features{}, err
 	}
 	if v.stored.Value == nil && v.state.Events() > 0 {
-		change := store.Change{Visitor: visitor, Old: v.stored, New: appendValue(nil, v.through, v.state)}
+		change := store.Change{Visitor: visitor, Old: v.stored, New: v.append(nil)}
 		// Where another was faster, or the store fails now, the answer is right all the same.
 		if _, err := s.history.stores.SwapFeatures(ctx, s.number, []store.Change{change}); err != nil {
 			s.history.options.Logger.Warn("features made again are not stored", "shard", s.number, "error", err)
 		}
 	}
-	return v.state, nil
+	return v.features, nil
 }

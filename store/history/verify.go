@@ -56,14 +56,14 @@ func (h *History) verifyFeatures(ctx context.Context, report *Report) error {
 		s := h.shardOf(v)
 		projected := store.Seq(s.projected.Load())
 		report.Users++
-		state := new(feature.State)
+		folded := features{state: new(feature.State)}
 		for i := range events {
 			report.Events++
 			if events[i].seq > projected {
 				report.differ("visitor %q: event %q is of row %d, behind the log's end %d", v, events[i].ID, events[i].seq, projected)
 				continue
 			}
-			state.Fold(&events[i].Event)
+			folded.fold(&events[i].Event)
 		}
 		stored, err := h.stores.GetFeatures(ctx, s.number, []event.Visitor{v})
 		if err != nil {
@@ -75,13 +75,16 @@ func (h *History) verifyFeatures(ctx context.Context, report *Report) error {
 			}
 			return nil
 		}
-		_, kept, err := decodeValue(stored[0].Value)
+		kept, err := decodeFeatures(stored[0].Value)
 		if err != nil {
 			report.differ("visitor %q: %v", v, err)
 			return nil
 		}
-		if !bytes.Equal(kept.Append(nil), state.Append(nil)) {
-			report.differ("visitor %q: features of %d events stored, %d in the history", v, kept.Events(), state.Events())
+		switch {
+		case !bytes.Equal(kept.state.Append(nil), folded.state.Append(nil)):
+			report.differ("visitor %q: features of %d events stored, %d in the history", v, kept.state.Events(), folded.state.Events())
+		case folded.linked && !kept.linked:
+			report.differ("visitor %q: features do not know of anonymous ids that the history has", v)
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/attune-shop/attune/model/event"
@@ -10,14 +9,13 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// view is a visitor's features as they are stored. The stored value is the number of the
-// last log row that is folded in, as an unsigned varint, and the State's binary form.
+// view is a visitor's features as they are stored.
 type view struct {
 	visitor event.Visitor
 	stored  store.Stored
-	through store.Seq
-	state   *feature.State
+	features
 
+	// incoming
 	// incoming counts the new events of the group at hand.
 	incoming int64
 	// changed says that state is ahead of what is stored.
@@ -56,19 +54,6 @@ func (v *view) full(t event.Type) bool {
 	return v.state.Events()+v.incoming >= room
 }
 
-func appendValue(dst []byte, through store.Seq, state *feature.State) []byte {
-	return state.Append(binary.AppendUvarint(dst, uint64(through)))
-}
-
-func decodeValue(value []byte) (store.Seq, *feature.State, error) {
-	through, n := binary.Uvarint(value)
-	if n <= 0 {
-		return 0, nil, fmt.Errorf("features: sequence number: %w", event.ErrCorrupt)
-	}
-	state, err := feature.Decode(value[n:])
-	return store.Seq(through), state, err
-}
-
 // load gives each event its visitor's view.
 func (s *shard) load(ctx context.Context, pending []submitted) error {
 	var loading views
@@ -94,13 +79,13 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 		v.stored, v.changed = stored[i], false
 		switch {
 		case v.stored.Value != nil:
-			if v.through, v.state, err = decodeValue(v.stored.Value); err != nil {
+			if v.features, err = decodeFeatures(v.stored.Value); err != nil {
 				return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
 			}
 		case s.history.stores.LosesFeatures():
 			lost = append(lost, v)
 		default:
-			v.through, v.state = store.Seq(s.projected.Load()), new(feature.State)
+			v.features = features{through: store.Seq(s.projected.Load()), state: new(feature.State)}
 		}
 	}
 	if len(lost) == 0 {

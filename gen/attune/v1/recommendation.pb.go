@@ -1340,7 +1340,12 @@ type RecommendResponse struct {
 	// Empty where no model has been trained.
 	ModelVersion string `protobuf:"bytes,2,opt,name=model_version,json=modelVersion" json:"model_version,omitempty"`
 	// Best first.
-	Items         []*RecommendedItem `protobuf:"bytes,3,rep,name=items" json:"items,omitempty"`
+	Items []*RecommendedItem `protobuf:"bytes,3,rep,name=items" json:"items,omitempty"`
+	// What is known of the visitor could not be read: the list is one for a visitor nobody
+	// knows, with the session's events where the request gives them, and exclude_bought,
+	// exclude_seen and exclude_in_cart left nothing out. BuyAgain and RecentlyViewed, which
+	// have nothing to answer then, are UNAVAILABLE instead.
+	Degraded      bool `protobuf:"varint,4,opt,name=degraded" json:"degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1394,6 +1399,13 @@ func (x *RecommendResponse) GetItems() []*RecommendedItem {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *RecommendResponse) GetDegraded() bool {
+	if x != nil {
+		return x.Degraded
+	}
+	return false
 }
 
 var File_attune_v1_recommendation_proto protoreflect.FileDescriptor
@@ -1519,11 +1531,12 @@ const file_attune_v1_recommendation_proto_rawDesc = "" +
 	"\x0fRecommendedItem\x12\x17\n" +
 	"\aitem_id\x18\x01 \x01(\tR\x06itemId\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x01R\x05score\x12+\n" +
-	"\areasons\x18\x03 \x03(\v2\x11.attune.v1.ReasonR\areasons\"\x97\x01\n" +
+	"\areasons\x18\x03 \x03(\v2\x11.attune.v1.ReasonR\areasons\"\xb3\x01\n" +
 	"\x11RecommendResponse\x12+\n" +
 	"\x11recommendation_id\x18\x01 \x01(\tR\x10recommendationId\x12#\n" +
 	"\rmodel_version\x18\x02 \x01(\tR\fmodelVersion\x120\n" +
-	"\x05items\x18\x03 \x03(\v2\x1a.attune.v1.RecommendedItemR\x05items2\xca\a\n" +
+	"\x05items\x18\x03 \x03(\v2\x1a.attune.v1.RecommendedItemR\x05items\x12\x1a\n" +
+	"\bdegraded\x18\x04 \x01(\bR\bdegraded2\xca\a\n" +
 	"\x15RecommendationService\x12\x8d\x01\n" +
 	"\tRecommend\x12\x1b.attune.v1.RecommendRequest\x1a\x1c.attune.v1.RecommendResponse\"E\x82\xd3\xe4\x93\x02?:\x01*Z%\x12#/v1/users/{user_id}/recommendations\"\x13/v1/recommendations\x12\x93\x01\n" +
 	"\fSimilarItems\x12\x1e.attune.v1.SimilarItemsRequest\x1a\x1c.attune.v1.RecommendResponse\"E\x82\xd3\xe4\x93\x02?Z :\x01*\"\x1b/v1/items/{item_id}/similar\x12\x1b/v1/items/{item_id}/similar\x12\x97\x01\n" +
