@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/server"
 )
 
 var long = strings.Repeat("x", 10_000)
@@ -76,8 +77,10 @@ func euros(code string, minor int64) *attunev1.Money {
 
 // TestBadEvents: each is refused under its field, over every door, its neighbours are
 // kept, and it is a dead letter that can be listed.
-func TestBadEvents(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestBadEvents(t *testing.T) { everywhere(t, testBadEvents) }
+
+func testBadEvents(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	stream, err := s.events.Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -178,8 +181,10 @@ func (s *shop) listRejected() (listed int) {
 }
 
 // TestBadRequests: each is refused as a whole under its field, over gRPC and REST.
-func TestBadRequests(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestBadRequests(t *testing.T) { everywhere(t, testBadRequests) }
+
+func testBadRequests(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	s.fill()
 	items, err := s.items.ListItems(t.Context(), &attunev1.ListItemsRequest{PageSize: 1})
 	if err != nil {
@@ -292,7 +297,11 @@ func firstField(s *status.Status) string {
 
 // TestJSONThatCannotBeReadCostsItsElement: the events and items beside it are taken.
 func TestJSONThatCannotBeReadCostsItsElement(t *testing.T) {
-	s := open(t, t.TempDir())
+	everywhere(t, testJSONThatCannotBeReadCostsItsElement)
+}
+
+func testJSONThatCannotBeReadCostsItsElement(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	good := `{"event_id":"a","type":"view_item","user_id":"anna","item_id":"lamp"}`
 	code, data := s.call(http.MethodPost, "/v1/events:write", `{"events":[{"event_id":"b","type":"view_item","user_id":"anna","surprise":1},`+good+`,{"event_id":"c","occurred_at":"yesterday"}]}`)
 	var answer struct {
@@ -332,8 +341,10 @@ func TestJSONThatCannotBeReadCostsItsElement(t *testing.T) {
 }
 
 // TestABadLineOfAStream: what came before it is answered, and the client is told.
-func TestABadLineOfAStream(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestABadLineOfAStream(t *testing.T) { everywhere(t, testABadLineOfAStream) }
+
+func testABadLineOfAStream(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	good := `{"events":[{"event_id":"a","type":"view_item","user_id":"anna","item_id":"lamp"}],"batch_id":"1"}`
 	code, data := s.call(http.MethodPost, "/v1/events:stream", good+"\n"+`{"surprise":1}`+"\n"+good+"\n")
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")

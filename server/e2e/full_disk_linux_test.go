@@ -26,7 +26,7 @@ func TestAFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s := open(t, filepath.Join(dir, "data"))
+	s := open(t, folder(filepath.Join(dir, "data")))
 	defer s.close()
 	sent := 0
 	write := func() error {

@@ -15,8 +15,10 @@ import (
 
 // TestStreamAnswersWhileItIsSent: over REST, too, a client may wait for the answer to one
 // batch before it sends the next.
-func TestStreamAnswersWhileItIsSent(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestStreamAnswersWhileItIsSent(t *testing.T) { everywhere(t, testStreamAnswersWhileItIsSent) }
+
+func testStreamAnswersWhileItIsSent(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	body, lines := io.Pipe()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.server.HTTPAddr()+"/v1/events:stream", body)
 	if err != nil {
@@ -52,9 +54,10 @@ func TestStreamAnswersWhileItIsSent(t *testing.T) {
 }
 
 // TestRetention: what has expired is refused as such, and left out of what is on record.
-func TestRetention(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
+func TestRetention(t *testing.T) { everywhere(t, testRetention) }
+
+func testRetention(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	old := `{"events":[{"event_id":"old%d","type":"search","user_id":"anna","occurred_at":"%s"}]}`
 	write := func(n int, at time.Time) string {
 		code, data := s.call(http.MethodPost, "/v1/events:write", fmt.Sprintf(old, n, at.Format(time.RFC3339)))
@@ -66,7 +69,7 @@ func TestRetention(t *testing.T) {
 	write(1, noon.AddDate(0, -6, 0))
 	write(2, noon)
 	s.close()
-	s = openWith(t, server.Config{StoreConfig: server.StoreConfig{Data: dir}, Retention: 3})
+	s = openWith(t, server.Config{StoreConfig: where, Retention: 3})
 	if answer := write(3, noon.AddDate(0, -6, 0)); !strings.Contains(answer, `"occurred_at"`) || !strings.Contains(answer, "expired") {
 		t.Errorf("an expired event: %s", answer)
 	}

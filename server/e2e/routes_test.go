@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/attune-shop/attune/server"
 )
 
 // bodies are what each route that takes a body is tried with. A new route belongs here.
@@ -30,8 +32,10 @@ var bodies = map[string]string{
 }
 
 // TestEveryRoute tries each route of the description that the server gives of itself.
-func TestEveryRoute(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestEveryRoute(t *testing.T) { everywhere(t, testEveryRoute) }
+
+func testEveryRoute(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	s.fill()
 	var models struct{ Models []struct{ Version string } }
 	s.get("/v1/models", &models)
@@ -99,8 +103,10 @@ var requests = map[string]string{
 }
 
 // TestEveryMethod calls every method of every service that the server tells grpcurl of.
-func TestEveryMethod(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestEveryMethod(t *testing.T) { everywhere(t, testEveryMethod) }
+
+func testEveryMethod(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	s.fill()
 	var models struct{ Models []struct{ Version string } }
 	s.get("/v1/models", &models)

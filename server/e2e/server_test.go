@@ -4,6 +4,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server"
+	"github.com/attune-shop/attune/store/storetest"
 )
 
 // Pebble leaves a ticker behind where it cannot open a folder, as one that is held already.
@@ -44,10 +46,29 @@ type shop struct {
 	models attunev1.ModelServiceClient
 }
 
-// open starts a server in a folder, on free ports, until the end of the test.
-func open(t testing.TB, dir string) *shop {
+// folder is the stores in a folder.
+func folder(dir string) server.StoreConfig { return server.StoreConfig{Data: dir} }
+
+// everywhere runs a test on a folder, and on Redis and ScyllaDB in a keyspace of its own.
+func everywhere(t *testing.T, run func(t *testing.T, where server.StoreConfig)) {
+	t.Run("folder", func(t *testing.T) { run(t, folder(t.TempDir())) })
+	t.Run("redis and scylla", func(t *testing.T) {
+		where := server.StoreConfig{
+			Redis:        []string{storetest.Redis(t)},
+			ScyllaConfig: server.ScyllaConfig{Scylla: storetest.CQL(t), Keyspace: "e2e_" + strings.ToLower(rand.Text()[:8])},
+		}
+		making := server.MigrateConfig{ScyllaConfig: where.ScyllaConfig, Replication: 1, Shards: 4}
+		if err := server.Migrate(t.Context(), making, slog.New(slog.DiscardHandler), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		run(t, where)
+	})
+}
+
+// open starts a server on stores, on free ports, until the end of the test.
+func open(t testing.TB, where server.StoreConfig) *shop {
 	t.Helper()
-	return openWith(t, server.Config{StoreConfig: server.StoreConfig{Data: dir}})
+	return openWith(t, server.Config{StoreConfig: where})
 }
 
 // openWith starts a server with a configuration but for its addresses, clock and log.

@@ -19,9 +19,10 @@ import (
 
 // TestAnEventInAListOut: an event comes in over gRPC, and the visitor's features and list,
 // asked for over REST, know it; also after a restart.
-func TestAnEventInAListOut(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
+func TestAnEventInAListOut(t *testing.T) { everywhere(t, testAnEventInAListOut) }
+
+func testAnEventInAListOut(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	s.fill()
 	if _, err := s.events.Write(t.Context(), &attunev1.WriteRequest{Events: []*attunev1.Event{view("new", "zoe", "item-2")}}); err != nil {
 		t.Fatal(err)
@@ -64,17 +65,19 @@ func TestAnEventInAListOut(t *testing.T) {
 	}
 	check()
 	s.close()
-	s = open(t, dir)
+	s = open(t, where)
 	check()
 	s.close()
-	report, err := server.Verify(t.Context(), server.StoreConfig{Data: dir})
+	report, err := server.Verify(t.Context(), where)
 	if err != nil || report.Differences != 0 || report.Users != 41 || report.Events != 404 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }
 
-func TestIdsOfAllKindsInPaths(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestIdsOfAllKindsInPaths(t *testing.T) { everywhere(t, testIdsOfAllKindsInPaths) }
+
+func testIdsOfAllKindsInPaths(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	for escaped, id := range map[string]string{
 		"plain": "plain", "a%2Fb": "a/b", "a%2f%2Fb": "a//b", "100%25": "100%", "a%20b": "a b", "a+b": "a+b", "%C3%A9": "é",
 		"a:b": "a:b", "%252F": "%2F", "..%2F..": "../..", "x:similar": "x:similar",
@@ -91,7 +94,7 @@ func TestIdsOfAllKindsInPaths(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := open(t, folder(t.TempDir()))
 	health := grpc_health_v1.NewHealthClient(s.conn)
 	for _, service := range []string{"", "attune.v1.EventService", "attune.v1.RecommendationService"} {
 		answer, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
@@ -114,28 +117,28 @@ func TestHealth(t *testing.T) {
 // TestTheFolderHasOneServer: a second one is refused, and says why.
 func TestTheFolderHasOneServer(t *testing.T) {
 	dir := t.TempDir()
-	open(t, dir)
-	_, err := server.Start(t.Context(), server.Config{StoreConfig: server.StoreConfig{Data: dir}, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0"})
+	open(t, folder(dir))
+	_, err := server.Start(t.Context(), server.Config{StoreConfig: folder(dir), GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0"})
 	if !errors.Is(err, event.ErrLocked) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), server.StoreConfig{Data: dir}); !errors.Is(err, event.ErrLocked) {
+	if _, err := server.Verify(t.Context(), folder(dir)); !errors.Is(err, event.ErrLocked) {
 		t.Errorf("verify beside a server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), server.StoreConfig{Data: dir + "/missing"}); err == nil {
+	if _, err := server.Verify(t.Context(), folder(dir+"/missing")); err == nil {
 		t.Error("verify of a folder that is not there")
 	}
 }
 
 // TestBadSettings are refused before anything is opened, and an address in use after.
 func TestBadSettings(t *testing.T) {
-	taken := open(t, t.TempDir())
+	taken := open(t, folder(t.TempDir()))
 	for name, cfg := range map[string]server.Config{
 		"data":      {},
-		"retention": {StoreConfig: server.StoreConfig{Data: "x"}, Retention: -1},
-		"weights":   {StoreConfig: server.StoreConfig{Data: "x"}, Weights: map[string]float64{"x": nan()}},
-		"gRPC":      {StoreConfig: server.StoreConfig{Data: t.TempDir()}, GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
-		"HTTP":      {StoreConfig: server.StoreConfig{Data: t.TempDir()}, GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
+		"retention": {StoreConfig: folder("x"), Retention: -1},
+		"weights":   {StoreConfig: folder("x"), Weights: map[string]float64{"x": nan()}},
+		"gRPC":      {StoreConfig: folder(t.TempDir()), GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
+		"HTTP":      {StoreConfig: folder(t.TempDir()), GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
 	} {
 		s, err := server.Start(t.Context(), cfg)
 		if err == nil {
@@ -150,8 +153,10 @@ func TestBadSettings(t *testing.T) {
 func nan() float64 { zero := 0.0; return zero / zero }
 
 // TestEndWithAnOpenStream: a stream that idles does not hold the server up, and is told.
-func TestEndWithAnOpenStream(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestEndWithAnOpenStream(t *testing.T) { everywhere(t, testEndWithAnOpenStream) }
+
+func testEndWithAnOpenStream(t *testing.T, where server.StoreConfig) {
+	s := open(t, where)
 	stream, err := s.events.Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)

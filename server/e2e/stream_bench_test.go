@@ -13,7 +13,7 @@ import (
 // BenchmarkStream streams batches of 500 events of 100,000 users, with 8 unanswered; client
 // and server share the process. An operation is one event.
 func BenchmarkStream(b *testing.B) {
-	s := open(b, b.TempDir())
+	s := open(b, folder(b.TempDir()))
 	stream, err := s.events.Stream(b.Context())
 	if err != nil {
 		b.Fatal(err)

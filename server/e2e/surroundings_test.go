@@ -54,7 +54,7 @@ func TestADamagedModel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := open(t, dir)
+	s := open(t, folder(dir))
 	s.fill()
 	_, first := s.recommends()
 	firstFile := files(t, dir, "models", "*")
@@ -69,13 +69,13 @@ func TestADamagedModel(t *testing.T) {
 			damage(path)
 		}
 	}
-	s = open(t, dir)
+	s = open(t, folder(dir))
 	if items, model := s.recommends(); items == 0 || model != first {
 		t.Errorf("with the newest model damaged: %d items of model %q, want some of %q", items, model, first)
 	}
 	s.close()
 	damage(firstFile[0])
-	s = open(t, dir)
+	s = open(t, folder(dir))
 	if items, model := s.recommends(); items == 0 || model != "" {
 		t.Errorf("with every model damaged: %d items of model %q", items, model)
 	}
@@ -83,12 +83,12 @@ func TestADamagedModel(t *testing.T) {
 
 func TestAFolderOfANewerVersion(t *testing.T) {
 	dir := t.TempDir()
-	open(t, dir).close()
+	open(t, folder(dir)).close()
 	marker := files(t, dir, "db", "marker.format-version.*")[0]
 	if err := os.Rename(marker, filepath.Join(dir, "db", "marker.format-version.000099.999")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := server.Start(t.Context(), server.Config{StoreConfig: server.StoreConfig{Data: dir}, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	_, err := server.Start(t.Context(), server.Config{StoreConfig: folder(dir), GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if !errors.Is(err, event.ErrNewerVersion) {
 		t.Errorf("error is %v, want %v", err, event.ErrNewerVersion)
 	}
@@ -97,7 +97,7 @@ func TestAFolderOfANewerVersion(t *testing.T) {
 // TestFeaturesThatAreGone deletes the folder of features: they are made again.
 func TestFeaturesThatAreGone(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := open(t, folder(dir))
 	s.fill()
 	var before, again map[string]any
 	s.get("/v1/users/user-1", &before)
@@ -105,20 +105,20 @@ func TestFeaturesThatAreGone(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "features")); err != nil {
 		t.Fatal(err)
 	}
-	s = open(t, dir)
+	s = open(t, folder(dir))
 	s.get("/v1/users/user-1", &again)
 	if diff := cmp.Diff(before, again); diff != "" {
 		t.Error(diff)
 	}
 	s.close()
-	if report, err := server.Verify(t.Context(), server.StoreConfig{Data: dir}); err != nil || report.Differences != 0 || report.Events == 0 {
+	if report, err := server.Verify(t.Context(), folder(dir)); err != nil || report.Differences != 0 || report.Events == 0 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }
 
 // TestAStrangerDoesNotHoldUpTheEnd: a connection that never says a word to gRPC.
 func TestAStrangerDoesNotHoldUpTheEnd(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := open(t, folder(t.TempDir()))
 	stranger, err := net.Dial("tcp", s.server.GRPCAddr())
 	if err != nil {
 		t.Fatal(err)

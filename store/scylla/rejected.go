@@ -1,9 +1,12 @@
 package scylla
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -12,8 +15,19 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// lettersSegment is the number of dead letters of one partition.
-const lettersSegment = 256
+const (
+	// lettersSegment is the number of dead letters of one partition.
+	lettersSegment = 256
+	// maxLetter bounds the Data of a letter that lies in its row; what is greater is a payload.
+	maxLetter = 16 << 10
+)
+
+// letterRow is what is stored of a dead letter.
+type letterRow struct {
+	store.DeadLetter
+	// Parts is how many the payload of that letter has, which holds its Data then.
+	Parts int `json:",omitempty"`
+}
 
 // numbering is what the register of dead letters holds.
 type numbering struct {
@@ -23,7 +37,8 @@ type numbering struct {
 	Gone int64
 }
 
-// PutRejected implements store.Rejected: the numbers first, then the letters. An id is the
+// PutRejected implements store.Rejected: the numbers first, then the letters, of a great one
+// the payload before the row; what a crash leaves between them is never read. An id is the
 // number, as 16 hex digits.
 func (s *Store) PutRejected(ctx context.Context, letters []store.DeadLetter) error {
 	if len(letters) == 0 {
@@ -36,12 +51,19 @@ func (s *Store) PutRejected(ctx context.Context, letters []store.DeadLetter) err
 	writing, inner := errgroup.WithContext(ctx)
 	for i, letter := range letters {
 		number := last - int64(len(letters)) + 1 + int64(i)
-		letter.ID = letterID(number)
-		data, err := json.Marshal(letter)
-		if err != nil {
-			return fmt.Errorf("dead letter: %w", err)
-		}
-		writing.Go(func() error {
+		row := letterRow{DeadLetter: letter}
+		row.ID = letterID(number)
+		writing.Go(func() (err error) {
+			if len(row.Data) > maxLetter {
+				if row.Parts, err = s.writePayload(inner, letterPayload(row.ID), bytes.NewReader(row.Data), 0); err != nil {
+					return err
+				}
+				row.Data = nil
+			}
+			data, err := json.Marshal(row)
+			if err != nil {
+				return err
+			}
 			return s.exec(inner, `INSERT INTO letters (segment, number, data) VALUES (?, ?, ?)`, number/lettersSegment, number, data)
 		})
 	}
@@ -64,6 +86,8 @@ func (s *Store) takeNumbers(ctx context.Context, count int64) (last int64, err e
 }
 
 func letterID(number int64) string { return fmt.Sprintf("%016x", number) }
+
+func letterPayload(id string) string { return "letter/" + id }
 
 // numberAfter returns the least number whose id is greater than a text.
 func numberAfter(text string) int64 {
@@ -89,10 +113,14 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 	atStart := from == n.Gone+1
 	for segment := from / lettersSegment; segment <= n.Last/lettersSegment && len(letters) < limit; segment++ {
 		err := read(ctx, s, lettersSegment, func(data *[]byte) []any { return []any{data} }, func(data *[]byte) error {
-			letter, err := decodeLetter(*data)
-			if err == nil && len(letters) < limit {
-				letters = append(letters, letter)
+			if len(letters) == limit {
+				return nil
 			}
+			letter, err := s.letter(ctx, *data)
+			if errors.Is(err, event.ErrNotFound) {
+				return nil
+			}
+			letters = append(letters, letter)
 			return err
 		}, `SELECT data FROM letters WHERE segment = ? AND number >= ?`, segment, from)
 		if err != nil {
@@ -125,17 +153,24 @@ func (s *Store) forgetDeleted(ctx context.Context, first string) {
 }
 
 // RejectedLetter implements store.Rejected.
-func (s *Store) RejectedLetter(ctx context.Context, id string) (store.DeadLetter, error) {
-	number, ok := letterNumber(id)
-	if !ok {
-		return store.DeadLetter{}, fmt.Errorf("dead letter %q: %w", id, event.ErrNotFound)
+func (s *Store) RejectedLetter(ctx context.Context, id string) (letter store.DeadLetter, err error) {
+	if number, ok := letterNumber(id); !ok {
+		err = event.ErrNotFound
+	} else if data, readErr := s.letterData(ctx, number); readErr != nil {
+		err = readErr
+	} else {
+		letter, err = s.letter(ctx, data)
 	}
-	var data []byte
-	err := s.one(ctx, []any{&data}, `SELECT data FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
 	if err != nil {
-		return store.DeadLetter{}, fmt.Errorf("dead letter %q: %w", id, err)
+		return letter, fmt.Errorf("dead letter %q: %w", id, err)
 	}
-	return decodeLetter(data)
+	return letter, nil
+}
+
+// letterData returns the row of a number, or event.ErrNotFound.
+func (s *Store) letterData(ctx context.Context, number int64) (data []byte, err error) {
+	err = s.one(ctx, []any{&data}, `SELECT data FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
+	return data, err
 }
 
 // letterNumber returns the number that an id is made of.
@@ -150,7 +185,18 @@ func (s *Store) DeleteRejected(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		if number, ok := letterNumber(id); ok {
 			deleting.Go(func() error {
-				return s.exec(inner, `DELETE FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
+				data, err := s.letterData(inner, number)
+				if errors.Is(err, event.ErrNotFound) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				err = s.exec(inner, `DELETE FROM letters WHERE segment = ? AND number = ?`, number/lettersSegment, number)
+				if row, unread := decodeLetter(data); err == nil && unread == nil {
+					err = s.deletePayload(inner, letterPayload(id), row.Parts)
+				}
+				return err
 			})
 		}
 	}
@@ -160,9 +206,27 @@ func (s *Store) DeleteRejected(ctx context.Context, ids []string) error {
 	return ctx.Err()
 }
 
-func decodeLetter(data []byte) (letter store.DeadLetter, err error) {
-	if err = json.Unmarshal(data, &letter); err != nil {
-		return store.DeadLetter{}, fmt.Errorf("dead letter: %w: %w", event.ErrCorrupt, err)
+// letter returns the dead letter of a row, or event.ErrNotFound where it is deleted meanwhile.
+func (s *Store) letter(ctx context.Context, data []byte) (store.DeadLetter, error) {
+	row, err := decodeLetter(data)
+	if err != nil || row.Parts == 0 {
+		return row.DeadLetter, err
 	}
-	return letter, nil
+	row.Data, err = io.ReadAll(s.openPayload(ctx, letterPayload(row.ID), row.Parts))
+	if !errors.Is(err, event.ErrCorrupt) {
+		return row.DeadLetter, err
+	}
+	if number, ok := letterNumber(row.ID); ok {
+		if _, gone := s.letterData(ctx, number); errors.Is(gone, event.ErrNotFound) {
+			err = gone
+		}
+	}
+	return row.DeadLetter, err
+}
+
+func decodeLetter(data []byte) (row letterRow, err error) {
+	if err = json.Unmarshal(data, &row); err != nil {
+		return letterRow{}, fmt.Errorf("dead letter: %w: %w", event.ErrCorrupt, err)
+	}
+	return row, nil
 }

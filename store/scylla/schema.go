@@ -11,7 +11,7 @@ var bootstrap = []string{
 //
 // Partitions are bounded: a segment of the log has 128 rows of at most 1 MiB; a visitor has at
 // most 250,000 events; a bucket is a 256th of the catalog; a segment of dead letters has 256
-// of at most some 300 KB; a part of a payload 512 KiB; a user's links are at most its events.
+// of at most some 30 KB; a part of a payload 512 KiB; a user's links are at most its events.
 //
 // Size-tiered compaction is what suits the tables that are written once and read seldom: the log
 // and payloads are never rewritten, and of a visitor's events a read wants all or the one of
@@ -36,7 +36,7 @@ var migrations = [][]string{
 		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
 		`CREATE TABLE IF NOT EXISTS letters (segment bigint, number bigint, data blob, PRIMARY KEY (segment, number))
 		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
-		// Payloads of models and checkpoints.
+		// Payloads of models, checkpoints and great dead letters.
 		`CREATE TABLE IF NOT EXISTS payloads (id text, part int, data blob, PRIMARY KEY ((id, part)))
 		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
 	},

@@ -94,6 +94,31 @@ var catalogCases = []testCase{
 }
 
 var rejectedCases = []testCase{
+	{"rejected/great letters", func(s *suite) {
+		var letters []store.DeadLetter
+		for n, size := range []int{0, 1, 16 << 10, 16<<10 + 1, 600 << 10, 12 << 20} {
+			letters = append(letters, store.DeadLetter{ReceivedAt: time.Unix(1, 0), Data: bytes.Repeat([]byte{byte(n + 1)}, size)})
+		}
+		s.must(s.PutRejected(s.ctx, letters))
+		found, err := s.RejectedLetters(s.ctx, "", 100)
+		s.must(err)
+		if len(found) != len(letters) {
+			s.Fatalf("%d letters, want %d", len(found), len(letters))
+		}
+		var ids []string
+		for n, letter := range found {
+			one, err := s.RejectedLetter(s.ctx, letter.ID)
+			s.must(err)
+			if !bytes.Equal(letter.Data, letters[n].Data) || !bytes.Equal(one.Data, letters[n].Data) {
+				s.Errorf("letter %d has %d and %d bytes, want %d", n, len(letter.Data), len(one.Data), len(letters[n].Data))
+			}
+			ids = append(ids, letter.ID)
+		}
+		s.must(s.DeleteRejected(s.ctx, ids))
+		if found, err = s.RejectedLetters(s.ctx, "", 100); err != nil || len(found) != 0 {
+			s.Errorf("%d letters after their deletion, %v", len(found), err)
+		}
+	}},
 	{"rejected/letters keep their order and content", func(s *suite) {
 		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 		for i := range 5 {
