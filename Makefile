@@ -21,12 +21,12 @@ run: ## Serves ./attune-data.
 	go run ./cmd/attune serve
 
 .PHONY: test
-test: ## Runs every test.
-	go test ./...
+test: ## Runs every test, beside a Redis and a CQL server that it starts and stops.
+	.ci/services run go test ./...
 
 .PHONY: race
-race: ## Runs every test with the race detector.
-	go test -race -timeout 20m ./...
+race: ## Runs every test with the race detector, beside servers as test does.
+	.ci/services run go test -race -timeout 25m ./...
 
 .PHONY: generate
 generate: ## Generates gen/ from proto/.
@@ -63,7 +63,7 @@ bench-memory: build ## Measures memory and start-up at a million users.
 	go run ./benchmarks memory
 
 .PHONY: services-up
-services-up: ## Starts a Redis and a CQL server, for the stores to come.
+services-up: ## Starts a Redis and a CQL server, and prints how tests find them.
 	.ci/services up
 
 .PHONY: services-down

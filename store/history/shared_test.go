@@ -112,7 +112,7 @@ func TestAReplicaThatDied(t *testing.T) {
 			users, events = users+1, events+2
 		}
 	}
-	report, err := living.Verify(t.Context())
+	report, err := replica(t, where, addr, history.Options{}, unwrapped).Verify(t.Context())
 	if err != nil || report.Users != users || report.Events != events || report.Differences != 0 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}

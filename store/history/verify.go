@@ -33,7 +33,8 @@ func (r *Report) differ(format string, args ...any) {
 
 // Verify makes every visitor's features again from the history and compares them with
 // those that are stored, and looks every event of the log up under its visitor. Features
-// that the store may lose need not be there. Nothing may be written meanwhile.
+// that the store may lose need not be there. Nothing may be written meanwhile, nor, by others
+// who share the store, since Open.
 func (h *History) Verify(ctx context.Context) (Report, error) {
 	var report Report
 	if err := h.verifyFeatures(ctx, &report); err != nil {
