@@ -3,16 +3,21 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/attune-shop/attune/store/storetest"
 )
 
 // attune builds the binary once for all tests and returns its path.
@@ -48,7 +53,38 @@ func run(t *testing.T, args ...string) ([]byte, error) {
 	return command.Output()
 }
 
-// service is a running server over a data folder, on free ports.
+// place is the flags that say where the state is.
+type place []string
+
+func folder(dir string) place { return place{"--data", dir} }
+
+// keyspace is a Redis and a new keyspace.
+func keyspace(t *testing.T, redis string) place {
+	t.Helper()
+	nodes, name := strings.Join(storetest.CQL(t), ","), "cmd_"+strings.ToLower(rand.Text()[:8])
+	if out, err := run(t, "migrate", "--scylla", nodes, "--keyspace", name, "--replication", "1", "--shards", "4"); err != nil {
+		t.Fatalf("migrate: %v: %s", err, out)
+	}
+	return place{"--redis", redis, "--scylla", nodes, "--keyspace", name}
+}
+
+// verifies expects attune verify to find no difference, and what is counted.
+func (p place) verifies(t *testing.T, users, events int) {
+	t.Helper()
+	out, err := run(t, slices.Concat([]string{"verify", "--output", "json"}, p)...)
+	if err != nil {
+		t.Errorf("verify: %v", err)
+	}
+	var report struct{ Users, Events, Differences int }
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatalf("verify printed %q: %v", out, err)
+	}
+	if report.Users != users || report.Events != events || report.Differences != 0 {
+		t.Errorf("verify found %+v, want %d users, %d events, 0 differences", report, users, events)
+	}
+}
+
+// service is a running server, on free ports.
 type service struct {
 	command  *exec.Cmd
 	conn     *grpc.ClientConn
@@ -57,13 +93,14 @@ type service struct {
 	logFile  string
 }
 
-func serve(t *testing.T, dir string) *service {
+func serve(t *testing.T, where place) *service {
 	t.Helper()
 	path, err := attune()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{command: exec.CommandContext(context.Background(), path, "serve", "--data", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")}
+	args := slices.Concat([]string{"serve", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"}, where)
+	s := &service{command: exec.CommandContext(context.Background(), path, args...)}
 	log, err := os.CreateTemp(t.TempDir(), "log-*")
 	if err != nil {
 		t.Fatal(err)

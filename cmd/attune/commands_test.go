@@ -27,7 +27,7 @@ func fails(t *testing.T, args ...string) string {
 
 // TestCommands drives a server with nothing but the command line.
 func TestCommands(t *testing.T) {
-	s := serve(t, t.TempDir())
+	s := serve(t, folder(t.TempDir()))
 	defer func() { _ = s.end(os.Interrupt) }()
 	dir := t.TempDir()
 	write := func(name, text string) string {

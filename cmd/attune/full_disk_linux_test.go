@@ -204,7 +204,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 				}
 			})
 			dir := filepath.Join(disk, "data")
-			s := serve(t, dir)
+			s := serve(t, folder(dir))
 			w := writersOf(t, s, "before")
 			w.awaitAcks(t)
 			empty := fillDisk(t, disk, tc.leave)
@@ -225,7 +225,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 					oneLine(t, strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "time=") }), ""), dir, "is full")
 				}
 				empty()
-				s = serve(t, dir)
+				s = serve(t, folder(dir))
 			}
 			again := writersOf(t, s, "after")
 			again.awaitAcks(t)
@@ -235,7 +235,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 				t.Errorf("%d events are stored, %d were sent", stored, most)
 			}
 			s.stop(t)
-			verifies(t, dir, writersUsers, stored)
+			folder(dir).verifies(t, writersUsers, stored)
 		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 // TestReadYourWrites writes an event and asks at once, 10,000 times: the visitor's
 // features have it, and the list is computed with it, since what was just bought is gone.
 func TestReadYourWrites(t *testing.T) {
-	s := serve(t, t.TempDir())
+	s := serve(t, folder(t.TempDir()))
 	defer func() {
 		if err := s.end(os.Interrupt); err != nil {
 			t.Error(err)

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,7 +77,7 @@ func readOnly(t *testing.T, dir string) {
 func TestFoldersThatCannotBeServed(t *testing.T) {
 	begun := func(t *testing.T) (string, *service) {
 		dir := t.TempDir()
-		s := serve(t, dir)
+		s := serve(t, folder(dir))
 		if _, err := s.write(t, seen("e1", "anna")); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +102,7 @@ func TestFoldersThatCannotBeServed(t *testing.T) {
 					t.Errorf("the process that holds it: %v", err)
 				}
 				s.stop(t)
-				verifies(t, dir, 1, 2)
+				folder(dir).verifies(t, 1, 2)
 			}
 		}, "held by another process"},
 		"of a newer version": {func(t *testing.T) (string, func()) {
@@ -112,7 +111,7 @@ func TestFoldersThatCannotBeServed(t *testing.T) {
 			mend := newerFormat(t, dir)
 			return dir, func() {
 				mend()
-				verifies(t, dir, 1, 1)
+				folder(dir).verifies(t, 1, 1)
 			}
 		}, "written by a newer version"},
 		"read only": {func(t *testing.T) (string, func()) {
@@ -152,7 +151,7 @@ func TestFoldersThatCannotBeServed(t *testing.T) {
 // by none where all are damaged, and by a new one after the next training.
 func TestADamagedModelIsPassedOver(t *testing.T) {
 	dir := t.TempDir()
-	s := serve(t, dir)
+	s := serve(t, folder(dir))
 	var events []*attunev1.Event
 	for n := range 400 {
 		e := seen(fmt.Sprint("e", n), fmt.Sprint("user-", n%40))
@@ -204,7 +203,7 @@ func TestADamagedModelIsPassedOver(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s = serve(t, dir)
+		s = serve(t, folder(dir))
 		if got := recommends(); got != wants {
 			t.Errorf("model %q recommends, want %q", got, wants)
 		}
@@ -225,7 +224,7 @@ func TestADamagedModelIsPassedOver(t *testing.T) {
 	starts("", firstPayload, []byte("no model"))
 	third, _ := trains()
 	s.stop(t)
-	s = serve(t, dir)
+	s = serve(t, folder(dir))
 	defer s.stop(t)
 	if got := recommends(); got != third || third <= second {
 		t.Errorf("model %q recommends, want %q", got, third)
@@ -249,21 +248,5 @@ func (s *service) stop(t *testing.T) {
 	t.Helper()
 	if err := s.end(os.Interrupt); err != nil {
 		t.Errorf("the server ended with %v", err)
-	}
-}
-
-// verifies expects attune verify to find no difference, and what is counted.
-func verifies(t *testing.T, dir string, users, events int) {
-	t.Helper()
-	out, err := run(t, "verify", "--data", dir, "--output", "json")
-	if err != nil {
-		t.Fatalf("verify: %v: %s", err, out)
-	}
-	var report struct{ Users, Events, Differences int }
-	if err := json.Unmarshal(out, &report); err != nil {
-		t.Fatalf("verify printed %q: %v", out, err)
-	}
-	if report.Users != users || report.Events != events || report.Differences != 0 {
-		t.Errorf("verify found %+v, want %d users, %d events, 0 differences", report, users, events)
 	}
 }
