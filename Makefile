@@ -57,6 +57,7 @@ ci: generated lint race ## What has to pass before a change lands.
 bench: build ## Measures speed, each figure beside a baseline from the same run.
 	go run ./benchmarks ingest
 	go run ./benchmarks recommend
+	.ci/services run go run ./benchmarks distributed
 
 .PHONY: bench-memory
 bench-memory: build ## Measures memory and start-up at a million users.

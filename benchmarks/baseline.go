@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// emptyCalls measures a unary call that does nothing, over loopback, from clients at once.
-func emptyCalls(ctx context.Context, clients int, during time.Duration) (latencies, error) {
+// emptyCalls measures a unary call that does nothing, over loopback, as paced does.
+func emptyCalls(ctx context.Context, clients int, rate float64, during time.Duration) (latencies, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func emptyCalls(ctx context.Context, clients int, during time.Duration) (latenci
 	}
 	defer conn.Close()
 	client := grpc_health_v1.NewHealthClient(conn)
-	return measure(ctx, clients, during, func(ctx context.Context, _ *rand.Rand) error {
+	return paced(ctx, clients, rate, during, func(ctx context.Context, _ *rand.Rand) error {
 		_, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 		return err
 	})

@@ -32,7 +32,7 @@ func (b *ingestBench) Run(ctx context.Context, attune binary) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	server, err := attune.serve(ctx, dir)
+	server, err := attune.serve(ctx, "--data", dir)
 	if err != nil {
 		return err
 	}
@@ -43,15 +43,15 @@ func (b *ingestBench) Run(ctx context.Context, attune binary) error {
 	if err != nil {
 		return err
 	}
-	empty, err := emptyCalls(ctx, 16, during/2)
+	empty, err := emptyCalls(ctx, 16, 0, during/2)
 	if err != nil {
 		return err
 	}
 	emptyRate := empty.rate(during / 2)
-	visits := newVisits(b.Users)
+	visits := newVisits(b.Users, 1)
 	fmt.Printf("%-52s %12s %9s\n", "durable ingest, client included", "events/s", "ratio")
 	for _, size := range []int{500, 100} {
-		rate, err := b.stream(ctx, client, visits, size, during)
+		rate, err := stream(ctx, client, visits, b.Streams, size, during)
 		if err != nil {
 			return err
 		}
@@ -75,12 +75,12 @@ func (b *ingestBench) Run(ctx context.Context, attune binary) error {
 
 // stream sends batches over several streams, each with a few batches unanswered, and
 // returns the acknowledged events per second.
-func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceClient, visits *visits, size int, during time.Duration) (float64, error) {
+func stream(ctx context.Context, client attunev1.EventServiceClient, visits *visits, streams, size int, during time.Duration) (float64, error) {
 	var mu sync.Mutex
 	acked := 0
 	running, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	for n := range b.Streams {
+	for n := range streams {
 		running.Go(func() error {
 			stream, err := client.Stream(ctx)
 			if err != nil {
@@ -99,9 +99,7 @@ func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceCl
 					case <-ctx.Done():
 						return ctx.Err()
 					}
-					for _, e := range request.Events {
-						visits.fill(e, random)
-					}
+					visits.fillBatch(request.Events, random)
 					if err := stream.Send(request); err != nil {
 						return err
 					}
@@ -136,10 +134,12 @@ func (b *ingestBench) stream(ctx context.Context, client attunev1.EventServiceCl
 // sending them.
 type visits struct {
 	users, sessions, items []string
+	// each is the number of events of one user in a row.
+	each int
 }
 
-func newVisits(users int) *visits {
-	return &visits{users: names("user-%07d", users), sessions: names("session-%08x", 1<<16), items: names("item-%05d", 50_000)}
+func newVisits(users, each int) *visits {
+	return &visits{each: each, users: names("user-%07d", users), sessions: names("session-%08x", 1<<16), items: names("item-%05d", 50_000)}
 }
 
 func names(format string, n int) []string {
@@ -148,6 +148,16 @@ func names(format string, n int) []string {
 		all[i] = fmt.Sprintf(format, i)
 	}
 	return all
+}
+
+// fillBatch makes events new, so many of one user in a row.
+func (v *visits) fillBatch(events []*attunev1.Event, random *rand.Rand) {
+	for i, e := range events {
+		v.fill(e, random)
+		if i%v.each > 0 {
+			e.UserId, e.SessionId = events[i-1].UserId, events[i-1].SessionId
+		}
+	}
 }
 
 // fill makes e a new view or, one time in ten, a cart event of about 150 bytes.

@@ -6,6 +6,7 @@
 //	go run ./benchmarks ingest      events per second, durable, by batch size
 //	go run ./benchmarks recommend   latency and rate at 50,000 items and 200 recent events
 //	go run ./benchmarks memory      resident memory and start-up at 1,000,000 users
+//	go run ./benchmarks distributed the first two on Redis and ScyllaDB
 package main
 
 import (
@@ -21,9 +22,10 @@ func main() {
 	var cli struct {
 		Binary string `help:"The attune binary to measure." default:".build/attune" type:"existingfile"`
 
-		Ingest    ingestBench    `cmd:"" help:"Durable events per second through gRPC, by batch size."`
-		Recommend recommendBench `cmd:"" help:"Latency and rate of Recommend."`
-		Memory    memoryBench    `cmd:"" help:"Resident memory and start-up with many users."`
+		Ingest      ingestBench      `cmd:"" help:"Durable events per second through gRPC, by batch size."`
+		Recommend   recommendBench   `cmd:"" help:"Latency and rate of Recommend."`
+		Distributed distributedBench `cmd:"" help:"Events per second and latency of Recommend on Redis and ScyllaDB."`
+		Memory      memoryBench      `cmd:"" help:"Resident memory and start-up with many users."`
 	}
 	parsed := kong.Parse(&cli, kong.Name("benchmarks"), kong.UsageOnError())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -25,7 +25,7 @@ func (b *memoryBench) Run(ctx context.Context, attune binary) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	server, err := attune.serve(ctx, dir)
+	server, err := attune.serve(ctx, "--data", dir)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (b *memoryBench) Run(ctx context.Context, attune binary) error {
 		if err := server.stop(end); err != nil {
 			return err
 		}
-		if server, err = attune.serve(ctx, dir); err != nil {
+		if server, err = attune.serve(ctx, "--data", dir); err != nil {
 			return err
 		}
 		if err := show(fmt.Sprintf("started after %v", end)); err != nil {
@@ -65,7 +65,7 @@ func (b *memoryBench) fill(ctx context.Context, server *process) error {
 	events := attunev1.NewEventServiceClient(server.conn)
 	running, ctx := errgroup.WithContext(ctx)
 	const writers, size = 8, 1000
-	visits := newVisits(b.Users)
+	visits := newVisits(b.Users, 1)
 	for w := range writers {
 		running.Go(func() error {
 			random := rand.New(rand.NewPCG(11, uint64(w)))

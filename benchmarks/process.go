@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +26,10 @@ type process struct {
 	ready time.Duration
 }
 
-// serve starts the server on free ports over a data folder.
-func (b binary) serve(ctx context.Context, dir string) (*process, error) {
-	command := exec.CommandContext(ctx, string(b), "serve", "--data", dir, "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")
+// serve starts the server on free ports, with the flags that say where its state is.
+func (b binary) serve(ctx context.Context, where ...string) (*process, error) {
+	args := slices.Concat([]string{"serve", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"}, where)
+	command := exec.CommandContext(ctx, string(b), args...)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {

@@ -15,27 +15,33 @@ import (
 )
 
 type recommendBench struct {
-	Seconds   int    `help:"How long each line is measured." default:"10"`
-	Items     int    `help:"Items in the catalog." default:"50000"`
-	Users     int    `help:"Users of whom the model learns." default:"20000"`
-	Recent    int    `help:"Events of each user that asks." default:"200"`
-	Asking    int    `help:"Users that ask." default:"500"`
-	Algorithm string `help:"What is trained." default:"auto"`
+	Seconds   int     `help:"How long each line is measured." default:"10"`
+	Items     int     `help:"Items in the catalog." default:"50000"`
+	Users     int     `help:"Users of whom the model learns." default:"20000"`
+	Recent    int     `help:"Events of each user that asks." default:"200"`
+	Asking    int     `help:"Users that ask." default:"500"`
+	Rate      float64 `help:"Calls a second of sixteen clients that are not as fast as they can." default:"800"`
+	Algorithm string  `help:"What is trained." default:"auto"`
 }
 
 // Run fills a shop, trains, and prints the latency and rate of Recommend for one client
-// and for sixteen, beside an empty call's.
+// and for sixteen, as fast as they can and at a steady rate, beside an empty call's.
 func (b *recommendBench) Run(ctx context.Context, attune binary) error {
 	dir, err := os.MkdirTemp("", "attune-bench-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	server, err := attune.serve(ctx, dir)
+	server, err := attune.serve(ctx, "--data", dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.stop(os.Interrupt) }()
+	return b.measure(ctx, server)
+}
+
+// measure fills a server's shop and measures it.
+func (b *recommendBench) measure(ctx context.Context, server *process) error {
 	if err := b.fill(ctx, server); err != nil {
 		return err
 	}
@@ -56,9 +62,13 @@ func (b *recommendBench) Run(ctx context.Context, attune binary) error {
 		return err
 	}
 	fmt.Printf("Recommend, %d items, %d recent events, model %s\n", b.Items, b.Recent, model)
-	fmt.Printf("%-34s %10s %10s %10s %10s\n", "", "calls/s", "p50", "p99", "p99.9")
+	fmt.Printf("%-52s %10s %10s %10s %10s\n", "", "calls/s", "p50", "p99", "p99.9")
+	show := func(name string, l latencies, during time.Duration) {
+		fmt.Printf("%-52s %10.0f %10v %10v %10v\n", name, l.rate(during),
+			l.quantile(.5).Round(time.Microsecond), l.quantile(.99).Round(time.Microsecond), l.quantile(.999).Round(time.Microsecond))
+	}
 	for _, clients := range []int{1, 16} {
-		empty, err := emptyCalls(ctx, clients, during/2)
+		empty, err := emptyCalls(ctx, clients, 0, during/2)
 		if err != nil {
 			return err
 		}
@@ -66,14 +76,20 @@ func (b *recommendBench) Run(ctx context.Context, attune binary) error {
 		if err != nil {
 			return err
 		}
-		show := func(name string, l latencies, during time.Duration) {
-			fmt.Printf("%-34s %10.0f %10v %10v %10v\n", fmt.Sprintf("%s, %d clients", name, clients), l.rate(during),
-				l.quantile(.5).Round(time.Microsecond), l.quantile(.99).Round(time.Microsecond), l.quantile(.999).Round(time.Microsecond))
-		}
-		show("Recommend", got, during)
-		show("baseline: empty call", empty, during/2)
-		fmt.Printf("%-34s %9.2fx\n", "share of the empty call's rate", got.rate(during)/empty.rate(during/2))
+		show(fmt.Sprintf("Recommend, %d clients as fast as they can", clients), got, during)
+		show(fmt.Sprintf("baseline: empty call, %d clients", clients), empty, during/2)
+		fmt.Printf("%-52s %9.2fx\n", "share of the empty call's rate", got.rate(during)/empty.rate(during/2))
 	}
+	got, err := paced(ctx, 16, b.Rate, during, ask)
+	if err != nil {
+		return err
+	}
+	empty, err := emptyCalls(ctx, 16, b.Rate, during/2)
+	if err != nil {
+		return err
+	}
+	show(fmt.Sprintf("Recommend, 16 clients, %.0f calls/s together", b.Rate), got, during)
+	show(fmt.Sprintf("baseline: empty call, 16 clients, %.0f calls/s", b.Rate), empty, during/2)
 	return nil
 }
 
