@@ -28,6 +28,10 @@ test: ## Runs every test, beside a Redis and a CQL server that it starts and sto
 race: ## Runs every test with the race detector, beside servers as test does.
 	.ci/services run go test -race -timeout 25m ./...
 
+.PHONY: test-cluster
+test-cluster: ## Runs the tests that take three CQL servers, which they start and stop.
+	ATTUNE_TEST_CLUSTER=true go test -v -count 1 -run 'OfThree' ./cmd/attune
+
 .PHONY: generate
 generate: ## Generates gen/ from proto/.
 	.ci/generate

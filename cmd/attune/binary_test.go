@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -61,11 +62,16 @@ func folder(dir string) place { return place{"--data", dir} }
 // keyspace is a Redis and a new keyspace.
 func keyspace(t *testing.T, redis string) place {
 	t.Helper()
-	nodes, name := strings.Join(storetest.CQL(t), ","), "cmd_"+strings.ToLower(rand.Text()[:8])
-	if out, err := run(t, "migrate", "--scylla", nodes, "--keyspace", name, "--replication", "1", "--shards", "4"); err != nil {
+	return newKeyspace(t, redis, storetest.CQL(t), 1)
+}
+
+func newKeyspace(t *testing.T, redis string, nodes []string, replication int) place {
+	t.Helper()
+	scylla := place{"--scylla", strings.Join(nodes, ","), "--keyspace", "cmd_" + strings.ToLower(rand.Text()[:8])}
+	if out, err := run(t, slices.Concat(place{"migrate", "--replication", strconv.Itoa(replication), "--shards", "4"}, scylla)...); err != nil {
 		t.Fatalf("migrate: %v: %s", err, out)
 	}
-	return place{"--redis", redis, "--scylla", nodes, "--keyspace", name}
+	return slices.Concat(place{"--redis", redis}, scylla)
 }
 
 // verifies expects attune verify to find no difference, and what is counted.

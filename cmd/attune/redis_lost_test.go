@@ -94,11 +94,11 @@ func (c *crowd) fine(err error) bool {
 	return false
 }
 
-// act waits for that many acknowledged acts.
-func (c *crowd) act(n int64) {
+// act waits until everybody acted some times.
+func (c *crowd) act() {
 	c.t.Helper()
 	deadline := time.Now().Add(time.Minute)
-	for until := c.acts.Load() + n; c.acts.Load() < until && !c.t.Failed(); time.Sleep(time.Millisecond) {
+	for until := c.acts.Load() + 5*crowdSize; c.acts.Load() < until && !c.t.Failed(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			c.t.Fatal("nothing is acknowledged any more")
 		}
@@ -125,12 +125,12 @@ func TestRedisIsFlushedUnderLoad(t *testing.T) {
 	_, client, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
 	for range 5 {
-		c.act(5 * crowdSize)
+		c.act()
 		if err := client.FlushAll(t.Context()).Err(); err != nil {
 			t.Error(err)
 		}
 	}
-	c.act(5 * crowdSize)
+	c.act()
 	c.end()
 	stored, err := client.DBSize(t.Context()).Result()
 	if err != nil || stored < crowdSize {
@@ -145,17 +145,17 @@ func TestRedisIsFlushedUnderLoad(t *testing.T) {
 func TestRedisComesBackWithAnOlderDump(t *testing.T) {
 	server, client, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
-	c.act(5 * crowdSize)
+	c.act()
 	if err := client.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	c.patient.Store(true)
 	for range 3 {
-		c.act(5 * crowdSize)
+		c.act()
 		server.Kill()
 		server.Start()
 	}
-	c.act(5 * crowdSize)
+	c.act()
 	c.end()
 	r.end()
 }
@@ -165,7 +165,7 @@ func TestRedisComesBackWithAnOlderDump(t *testing.T) {
 func TestRedisIsAway(t *testing.T) {
 	server, _, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
-	c.act(5 * crowdSize)
+	c.act()
 	c.patient.Store(true)
 	server.Kill()
 	before := c.degraded.Load()
@@ -174,7 +174,7 @@ func TestRedisIsAway(t *testing.T) {
 		t.Error("no list was made without Redis")
 	}
 	server.Start()
-	c.act(5 * crowdSize)
+	c.act()
 	c.end()
 	refused := c.refused.Load()
 	if refused == 0 {

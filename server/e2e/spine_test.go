@@ -74,9 +74,9 @@ func testAnEventInAListOut(t *testing.T, where server.StoreConfig) {
 	}
 }
 
-func TestIdsOfAllKindsInPaths(t *testing.T) { everywhere(t, testIdsOfAllKindsInPaths) }
+func TestIDsOfAllKindsInPaths(t *testing.T) { everywhere(t, testIDsOfAllKindsInPaths) }
 
-func testIdsOfAllKindsInPaths(t *testing.T, where server.StoreConfig) {
+func testIDsOfAllKindsInPaths(t *testing.T, where server.StoreConfig) {
 	s := open(t, where)
 	for escaped, id := range map[string]string{
 		"plain": "plain", "a%2Fb": "a/b", "a%2f%2Fb": "a//b", "100%25": "100%", "a%20b": "a b", "a+b": "a+b", "%C3%A9": "é",
