@@ -35,13 +35,18 @@ type Config struct {
 	DrainTimeout time.Duration `help:"Time that calls under way have when the server ends." default:"10s" placeholder:"TIME"`
 	LogLevel     slog.Level    `help:"Least level logged: debug, info, warn or error." default:"info" placeholder:"LEVEL"`
 
+	// Clock replaces the one that Now starts.
+	Clock func() time.Time `kong:"-"`
 	// Logger replaces the one that logs to the standard error output.
 	Logger *slog.Logger `kong:"-"`
 }
 
 // clock returns the clock that the configuration asks for.
 func (c *Config) clock() func() time.Time {
-	if c.Now.IsZero() {
+	switch {
+	case c.Clock != nil:
+		return c.Clock
+	case c.Now.IsZero():
 		return time.Now
 	}
 	start, began := c.Now, time.Now()
