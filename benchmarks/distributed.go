@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +19,7 @@ import (
 )
 
 type distributedBench struct {
-	Redis   string         `help:"HOST:PORT of a Redis." env:"ATTUNE_TEST_REDIS" required:""`
-	Scylla  []string       `help:"HOST:PORT of nodes of a CQL server." env:"ATTUNE_TEST_CQL" required:""`
+	servers `embed:""`
 	Rounds  int            `help:"How often each line is measured; the median counts." default:"3"`
 	Seconds int            `help:"How long each measurement is." default:"6"`
 	Users   int            `help:"Users whose events they are." default:"100000"`
@@ -31,13 +29,7 @@ type distributedBench struct {
 // Run prints the durable events per second of Attune on Redis and ScyllaDB beside what a
 // bare client of each writes of the same, and the latency of Recommend.
 func (b *distributedBench) Run(ctx context.Context, attune binary) error {
-	keyspace := fmt.Sprintf("bench_%x", time.Now().UnixNano())
-	migrate := exec.CommandContext(ctx, string(attune), "migrate", "--scylla", strings.Join(b.Scylla, ","), "--keyspace", keyspace, "--replication", "1")
-	migrate.Stderr = os.Stderr
-	if err := migrate.Run(); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	server, err := attune.serve(ctx, "--redis", b.Redis, "--scylla", strings.Join(b.Scylla, ","), "--keyspace", keyspace)
+	server, keyspace, err := b.serve(ctx, attune)
 	if err != nil {
 		return err
 	}
@@ -49,11 +41,15 @@ func (b *distributedBench) Run(ctx context.Context, attune binary) error {
 }
 
 func (b *distributedBench) ingest(ctx context.Context, server *process, keyspace string) error {
-	bare, err := newBareWriter(b.Scylla, keyspace)
+	session, err := b.session(keyspace)
 	if err != nil {
 		return err
 	}
-	defer bare.session.Close()
+	defer session.Close()
+	bare := &bareWriter{session}
+	if err := bare.makeTable(ctx); err != nil {
+		return err
+	}
 	cache := redis.NewClient(&redis.Options{Addr: b.Redis})
 	defer cache.Close()
 	client := attunev1.NewEventServiceClient(server.conn)
@@ -95,16 +91,9 @@ func median(of []float64) float64 {
 // bareWriter writes rows of events as Attune does, into a table like its own, and nothing else.
 type bareWriter struct{ session *gocql.Session }
 
-func newBareWriter(nodes []string, keyspace string) (*bareWriter, error) {
-	cluster := gocql.NewCluster(nodes...)
-	cluster.Keyspace, cluster.Consistency, cluster.Timeout = keyspace, gocql.LocalQuorum, 10*time.Second
-	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
-	session, err := cluster.CreateSession()
-	if err != nil {
-		return nil, err
-	}
+func (w *bareWriter) makeTable(ctx context.Context) error {
 	const table = `CREATE TABLE IF NOT EXISTS bare (visitor text, event_id text, seq bigint, data blob, PRIMARY KEY (visitor, event_id, seq))`
-	return &bareWriter{session}, session.Query(table).Exec()
+	return w.session.Query(table).WithContext(ctx).Exec()
 }
 
 // write returns the rows per second.

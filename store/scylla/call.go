@@ -120,7 +120,8 @@ func (s *Store) batch(ctx context.Context, statements []statement) error {
 	return s.call(ctx, func(ctx context.Context) error {
 		batch := s.session.BatchWithContext(ctx, gocql.UnloggedBatch)
 		for _, st := range statements {
-			batch.Query(st.cql, st.args...)
+			// The driver tries again only what it is told may be done twice.
+			batch.Entries = append(batch.Entries, gocql.BatchEntry{Stmt: st.cql, Args: st.args, Idempotent: true})
 		}
 		return batch.Exec()
 	})
