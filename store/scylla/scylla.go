@@ -102,7 +102,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	options = options.withDefaults()
 	session, err := connect(options, options.Keyspace)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(missing(ctx, options), err)
 	}
 	s := newStore(session, options)
 	if s.format, err = s.readFormat(ctx); err != nil {
@@ -112,6 +112,19 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	s.known = make([]atomic.Uint64, s.format.Shards+1)
 	s.marks = make([]atomic.Uint64, s.format.Shards+1)
 	return s, nil
+}
+
+// missing says that the keyspace is not there, where that is why there is no session in it.
+func missing(ctx context.Context, options Options) error {
+	server, err := connect(options, "")
+	if err != nil {
+		return nil //nolint:nilerr // the caller has this error already
+	}
+	defer server.Close()
+	if _, exists, err := createKeyspace(ctx, server, options.Keyspace, 1); err != nil || exists {
+		return err
+	}
+	return fmt.Errorf("there is no keyspace %s: run attune migrate", options.Keyspace)
 }
 
 func newStore(session *gocql.Session, options Options) *Store {
