@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,19 +16,60 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
 type capacityBench struct {
-	servers `embed:""`
-	Data    string `help:"Data folder of the CQL server, whose only node it must be." env:"ATTUNE_TEST_CQL_DATA" required:"" type:"existingdir"`
-	File    string `arg:"" help:"Online Retail, as CSV." type:"existingfile"`
+	servers  `embed:""`
+	Data     string `help:"Data folder of the CQL server, whose only node it must be." env:"ATTUNE_TEST_CQL_DATA" required:"" type:"existingdir"`
+	Visitors int    `help:"Invented visitors." default:"3000"`
+	Each     int    `help:"Views of each of them." default:"100"`
+	File     string `arg:"" help:"Online Retail, as CSV." type:"existingfile"`
 }
 
-// Run imports a year of a real shop and prints what it takes in Redis and on the disk of the
-// CQL server, in all and by event and user.
+// Run stores a year of a real shop, and then views of invented visitors, and prints what
+// they take in Redis and on the disk of the CQL server, in all and by event and visitor.
 func (b *capacityBench) Run(ctx context.Context, attune binary) error {
+	err := b.measure(ctx, attune, "orders of a year of a real shop", func(server *process) (int64, error) {
+		importing := exec.CommandContext(ctx, string(attune), "import", "--addr", server.conn.Target(), "--output", "json", "online-retail", b.File)
+		out, err := importing.Output()
+		if err != nil {
+			return 0, fmt.Errorf("import: %w", err)
+		}
+		var report struct{ Accepted struct{ Events int64 } }
+		err = json.Unmarshal(out, &report)
+		return report.Accepted.Events, err
+	})
+	if err != nil {
+		return err
+	}
+	return b.measure(ctx, attune, fmt.Sprintf("views, %d of a visitor", b.Each), func(server *process) (int64, error) {
+		visits, random := newVisits(b.Visitors, 1), rand.New(rand.NewPCG(1, 1))
+		client := attunev1.NewEventServiceClient(server.conn)
+		const size = 1000
+		for from := 0; from < b.Visitors*b.Each; from += size {
+			events := make([]*attunev1.Event, min(size, b.Visitors*b.Each-from))
+			for i := range events {
+				events[i] = new(attunev1.Event)
+				visits.fill(events[i], random)
+				events[i].UserId = visits.users[(from+i)/b.Each]
+			}
+			if _, err := client.Write(ctx, &attunev1.WriteRequest{Events: events}); err != nil {
+				return 0, err
+			}
+		}
+		return int64(b.Visitors * b.Each), nil
+	})
+}
+
+// measure prints what the events take that load writes into a keyspace of their own.
+func (b *capacityBench) measure(ctx context.Context, attune binary, name string, load func(*process) (int64, error)) error {
 	cache := redis.NewClient(&redis.Options{Addr: b.Redis})
 	defer cache.Close()
+	if err := cache.FlushAll(ctx).Err(); err != nil {
+		return err
+	}
 	before, err := memoryOf(ctx, cache)
 	if err != nil {
 		return err
@@ -37,20 +79,15 @@ func (b *capacityBench) Run(ctx context.Context, attune binary) error {
 		return err
 	}
 	defer func() { _ = server.stop(os.Interrupt) }()
-	importing := exec.CommandContext(ctx, string(attune), "import", "--addr", server.conn.Target(), "--output", "json", "online-retail", b.File)
-	out, err := importing.Output()
+	events, err := load(server)
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	var report struct{ Events int64 }
-	if err := json.Unmarshal(out, &report); err != nil {
-		return fmt.Errorf("import printed %s: %w", out, err)
+		return err
 	}
 	after, err := memoryOf(ctx, cache)
 	if err != nil {
 		return err
 	}
-	users, err := cache.DBSize(ctx).Result()
+	visitors, err := cache.DBSize(ctx).Result()
 	if err != nil {
 		return err
 	}
@@ -58,9 +95,9 @@ func (b *capacityBench) Run(ctx context.Context, attune binary) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-28s %12s %12s %12s\n", fmt.Sprintf("%d events, %d visitors", report.Events, users), "bytes", "an event", "a visitor")
+	fmt.Printf("\n%s: %d events, %d visitors\n%-28s %12s %12s %12s\n", name, events, visitors, "", "bytes", "an event", "a visitor")
 	show := func(name string, bytes int64) {
-		fmt.Printf("%-28s %12d %12.0f %12.0f\n", name, bytes, float64(bytes)/float64(report.Events), float64(bytes)/float64(users))
+		fmt.Printf("%-28s %12d %12.0f %12.0f\n", name, bytes, float64(bytes)/float64(events), float64(bytes)/float64(visitors))
 	}
 	show("redis", after-before)
 	var all int64

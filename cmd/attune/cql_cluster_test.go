@@ -47,12 +47,13 @@ func TestANodeOfThreeIsKilled(t *testing.T) {
 				cluster.Start(2)
 				t.Logf("node 2 is back after %d events", acked.Load())
 			})
+		case len(deck) / size * 3 / 4:
+			node.Wait()
 		}
 		batches <- batch
 	}
 	close(batches)
 	senders.Wait()
-	node.Wait()
 	r.end()
 	where.verifies(t, 500, len(distinct))
 }
