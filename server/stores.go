@@ -25,14 +25,16 @@ type StoreConfig struct {
 	CacheMiB int64 `name:"cache-mib" help:"Memory for blocks read from disk, in MiB." default:"128" placeholder:"MIB"`
 
 	// Redis and ScyllaConfig name the servers that hold all state instead.
-	Redis         []string      `help:"Redis for features: HOST:PORT of one, of nodes of a cluster, or of Sentinels with --redis-master." placeholder:"HOST:PORT"`
-	RedisMaster   string        `help:"Name of the master that the Sentinels at --redis know." placeholder:"NAME"`
-	RedisCluster  bool          `help:"Take a single address of --redis for that of a cluster."`
-	RedisUser     string        `help:"ACL user of Redis." placeholder:"NAME"`
-	RedisPassword string        `help:"Password of Redis; better in ATTUNE_REDIS_PASSWORD." placeholder:"TEXT"`
-	RedisTLS      bool          `name:"redis-tls" help:"Speak TLS with Redis."`
-	RedisTTL      time.Duration `name:"redis-ttl" help:"How long Redis keeps the features of a visitor without new events; they are made again from the history." default:"720h" placeholder:"TIME"`
-	ScyllaConfig  `embed:""`
+	Redis            []string      `help:"Redis for features: HOST:PORT of one, of nodes of a cluster, or of Sentinels with --redis-master." placeholder:"HOST:PORT"`
+	RedisMaster      string        `help:"Name of the master that the Sentinels at --redis know." placeholder:"NAME"`
+	RedisCluster     bool          `help:"Take a single address of --redis for that of a cluster."`
+	RedisUser        string        `help:"ACL user of Redis." placeholder:"NAME"`
+	RedisPassword    string        `help:"Password of Redis; better in ATTUNE_REDIS_PASSWORD." placeholder:"TEXT"`
+	SentinelUser     string        `name:"redis-sentinel-user" help:"ACL user of the Sentinels." placeholder:"NAME"`
+	SentinelPassword string        `name:"redis-sentinel-password" help:"Password of the Sentinels; better in ATTUNE_REDIS_SENTINEL_PASSWORD." placeholder:"TEXT"`
+	RedisTLS         bool          `name:"redis-tls" help:"Speak TLS with Redis and its Sentinels."`
+	RedisTTL         time.Duration `name:"redis-ttl" help:"How long Redis keeps the features of a visitor without new events; they are made again from the history." default:"720h" placeholder:"TIME"`
+	ScyllaConfig     `embed:""`
 }
 
 // ScyllaConfig says which keyspace of which ScyllaDB holds everything but features.
@@ -85,6 +87,7 @@ func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stor
 	}
 	features, err := redis.Open(ctx, redis.Options{
 		Addrs: c.Redis, MasterName: c.RedisMaster, Cluster: c.RedisCluster, Username: c.RedisUser, Password: c.RedisPassword,
+		SentinelUsername: c.SentinelUser, SentinelPassword: c.SentinelPassword,
 		TLS: encryption, ID: durable.ID(), TTL: c.RedisTTL, Logger: logger,
 	})
 	if err != nil {

@@ -67,5 +67,8 @@ func (f form) printList(ctx context.Context, out io.Writer, s *shopServer, respo
 		model = "none"
 	}
 	p.line("%d items, list %s, model %s", len(response.GetItems()), response.GetRecommendationId(), model)
+	if response.GetDegraded() {
+		p.line("degraded: what this visitor did could not be read, and is not in the list")
+	}
 	return p.err
 }

@@ -52,17 +52,21 @@ func folder(dir string) server.StoreConfig { return server.StoreConfig{Data: dir
 // everywhere runs a test on a folder, and on Redis and ScyllaDB in a keyspace of its own.
 func everywhere(t *testing.T, run func(t *testing.T, where server.StoreConfig)) {
 	t.Run("folder", func(t *testing.T) { run(t, folder(t.TempDir())) })
-	t.Run("redis and scylla", func(t *testing.T) {
-		where := server.StoreConfig{
-			Redis:        []string{storetest.Redis(t)},
-			ScyllaConfig: server.ScyllaConfig{Scylla: storetest.CQL(t), Keyspace: "e2e_" + strings.ToLower(rand.Text()[:8])},
-		}
-		making := server.MigrateConfig{ScyllaConfig: where.ScyllaConfig, Replication: 1, Shards: 4}
-		if err := server.Migrate(t.Context(), making, slog.New(slog.DiscardHandler), io.Discard); err != nil {
-			t.Fatal(err)
-		}
-		run(t, where)
-	})
+	t.Run("redis and scylla", func(t *testing.T) { run(t, keyspace(t)) })
+}
+
+// keyspace makes stores in Redis and ScyllaDB, in a keyspace of their own.
+func keyspace(t testing.TB) server.StoreConfig {
+	t.Helper()
+	where := server.StoreConfig{
+		Redis:        []string{storetest.Redis(t)},
+		ScyllaConfig: server.ScyllaConfig{Scylla: storetest.CQL(t), Keyspace: "e2e_" + strings.ToLower(rand.Text()[:8])},
+	}
+	making := server.MigrateConfig{ScyllaConfig: where.ScyllaConfig, Replication: 1, Shards: 4}
+	if err := server.Migrate(t.Context(), making, slog.New(slog.DiscardHandler), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	return where
 }
 
 // open starts a server on stores, on free ports, until the end of the test.

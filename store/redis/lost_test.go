@@ -262,6 +262,55 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestSentinel kills the master that a Sentinel, which asks for a password, watches: the
+// store goes on with the replica, in which it takes no value for the newest.
+func TestSentinel(t *testing.T) {
+	dir := t.TempDir()
+	master := storetest.StartRedis(t, dir, "--save", "", "--dbfilename", "master.rdb")
+	host, port, err := net.SplitHostPort(master.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replica := storetest.StartRedis(t, dir, "--save", "", "--dbfilename", "replica.rdb", "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	conf := filepath.Join(dir, "sentinel.conf")
+	watch := "requirepass secret\n" +
+		"sentinel monitor shop " + host + " " + port + " 1\n" +
+		"sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 5000\n"
+	if err := os.WriteFile(conf, []byte(watch), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel := storetest.StartRedis(t, dir, conf, "--sentinel")
+	options := attuneredis.Options{Addrs: []string{sentinel.Addr}, MasterName: "shop", SentinelPassword: "secret"}
+	v := open(t, options)
+	v.swap(v.get(), "a")
+	v.wants("a")
+	for !strings.Contains(client(t, replica.Addr).Info(t.Context(), "replication").Val(), "master_link_status:up") {
+		time.Sleep(20 * time.Millisecond)
+	}
+	sentinels := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Addr, Password: "secret"})
+	t.Cleanup(func() { _ = sentinels.Close() }) // nothing waits in it
+	for found := 0; found == 0; time.Sleep(100 * time.Millisecond) {
+		replicas, err := sentinels.Replicas(t.Context(), "shop").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = len(replicas)
+	}
+
+	master.Kill()
+	v.wants("")
+	if !v.swap(v.get(), "b") {
+		t.Error("a value that is absent was not stored")
+	}
+	v.wants("b")
+
+	options.SentinelPassword = "wrong"
+	options.ID = "test"
+	if _, err := attuneredis.Open(t.Context(), options); err == nil {
+		t.Error("opened with a wrong password")
+	}
+}
+
 // TestGoneAndBack stops Redis: calls fail soon, with a clear error, and go on when it is back.
 func TestGoneAndBack(t *testing.T) {
 	server := storetest.StartRedis(t, t.TempDir(), "--save", "")

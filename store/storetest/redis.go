@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,8 @@ type RedisServer struct {
 	command *exec.Cmd
 }
 
-// StartRedis starts a redis-server in a folder with options as on its command line, and
-// ends it with the test. Without the program the test is left out, which in CI is a failure.
+// StartRedis starts a redis-server in a folder with options as on its command line, where a
+// configuration file comes first, and ends it with the test. Without the program the test is left out, which in CI is a failure.
 func StartRedis(t testing.TB, dir string, args ...string) *RedisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -39,7 +40,7 @@ func StartRedis(t testing.TB, dir string, args ...string) *RedisServer {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	s := &RedisServer{Addr: addr, t: t, args: append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir}, args...)}
+	s := &RedisServer{Addr: addr, t: t, args: append(slices.Clone(args), "--port", port, "--bind", "127.0.0.1", "--dir", dir)}
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s
