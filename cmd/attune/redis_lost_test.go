@@ -3,12 +3,13 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -111,28 +112,24 @@ func (c *crowd) end() {
 	c.t.Logf("%d acts acknowledged, %d calls refused, %d lists degraded", c.acts.Load(), c.refused.Load(), c.degraded.Load())
 }
 
-// redisOfOnesOwn starts a Redis for two servers, and returns a connection to it beside them.
-func redisOfOnesOwn(t *testing.T) (*storetest.RedisServer, *redis.Client, *replicas) {
+// redisOfOnesOwn starts a Redis, and two servers on it.
+func redisOfOnesOwn(t *testing.T) (*storetest.RedisServer, *replicas) {
 	t.Helper()
-	server := storetest.StartRedis(t, t.TempDir(), "--save", "")
-	client := redis.NewClient(&redis.Options{Addr: server.Addr})
-	t.Cleanup(func() { _ = client.Close() }) // nothing waits in it
-	return server, client, serveReplicas(t, keyspace(t, server.Addr), 2)
+	redis := storetest.StartRedis(t, t.TempDir(), "--save", "")
+	return redis, serveReplicas(t, keyspace(t, redis.Addr), 2)
 }
 
 // TestRedisIsFlushedUnderLoad: nobody notices, for what is known is made again.
 func TestRedisIsFlushedUnderLoad(t *testing.T) {
-	_, client, r := redisOfOnesOwn(t)
+	redis, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
 	for range 5 {
 		c.act()
-		if err := client.FlushAll(t.Context()).Err(); err != nil {
-			t.Error(err)
-		}
+		redis.Do("FLUSHALL")
 	}
 	c.act()
 	c.end()
-	stored, err := client.DBSize(t.Context()).Result()
+	stored, err := strconv.Atoi(strings.TrimPrefix(redis.Do("DBSIZE"), ":"))
 	if err != nil || stored < crowdSize {
 		t.Errorf("%d keys after the last flush, %v", stored, err)
 	}
@@ -143,17 +140,15 @@ func TestRedisIsFlushedUnderLoad(t *testing.T) {
 // TestRedisComesBackWithAnOlderDump restarts Redis from an older dump: what is in it is taken for
 // lost, and no answer is of that time.
 func TestRedisComesBackWithAnOlderDump(t *testing.T) {
-	server, client, r := redisOfOnesOwn(t)
+	redis, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
 	c.act()
-	if err := client.Save(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	redis.Do("SAVE")
 	c.patient.Store(true)
 	for range 3 {
 		c.act()
-		server.Kill()
-		server.Start()
+		redis.Kill()
+		redis.Start()
 	}
 	c.act()
 	c.end()
@@ -163,17 +158,17 @@ func TestRedisComesBackWithAnOlderDump(t *testing.T) {
 // TestRedisIsAway stops Redis for 10 seconds: writes are refused, lists are made without, and
 // both go on by themselves.
 func TestRedisIsAway(t *testing.T) {
-	server, _, r := redisOfOnesOwn(t)
+	redis, r := redisOfOnesOwn(t)
 	c := gather(t, r.any)
 	c.act()
 	c.patient.Store(true)
-	server.Kill()
+	redis.Kill()
 	before := c.degraded.Load()
 	time.Sleep(10 * time.Second)
 	if c.degraded.Load() == before {
 		t.Error("no list was made without Redis")
 	}
-	server.Start()
+	redis.Start()
 	c.act()
 	c.end()
 	refused := c.refused.Load()

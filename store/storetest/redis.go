@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -22,7 +23,8 @@ type RedisServer struct {
 }
 
 // StartRedis starts a redis-server in a folder with options as on its command line, where a
-// configuration file comes first, and ends it with the test. Without the program the test is left out, which in CI is a failure.
+// configuration file comes first, and ends it with the test. Without the program the test is
+// left out, which in CI is a failure.
 func StartRedis(t testing.TB, dir string, args ...string) *RedisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -62,19 +64,38 @@ func (s *RedisServer) Start() {
 
 // answers tells whether the server does, be it with a refusal.
 func (s *RedisServer) answers() bool {
+	line, err := s.ask("PING")
+	return err == nil && !strings.HasPrefix(line, "-LOADING")
+}
+
+// Do sends a command past Attune and returns the first line of its answer, without the end.
+func (s *RedisServer) Do(command string) string {
+	s.t.Helper()
+	line, err := s.ask(command)
+	if err == nil && strings.HasPrefix(line, "-") {
+		err = errors.New(line)
+	}
+	if err != nil {
+		s.t.Fatalf("redis-server: %s: %v", command, err)
+	}
+	return line
+}
+
+// ask sends a command on a connection of its own and returns the first line of its answer.
+func (s *RedisServer) ask(command string) (string, error) {
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
-		return false
+		return "", err
 	}
 	defer func() { _ = conn.Close() }() // it was read from, or failed
-	if conn.SetDeadline(time.Now().Add(time.Second)) != nil {
-		return false
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
 	}
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
-		return false
+	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
+		return "", err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	return err == nil && !strings.HasPrefix(line, "-LOADING")
+	return strings.TrimSuffix(line, "\r\n"), err
 }
 
 // Kill ends the server at once, if it runs.
