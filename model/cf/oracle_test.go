@@ -212,7 +212,7 @@ func TestTogetherIsDampedLift(t *testing.T) {
 	}
 }
 
-// TestRarePairsDoNotWin: two oddities that met twice come behind a pair of every week.
+// TestRarePairsDoNotWin: two oddities that met twice rank after a pair of every week.
 func TestRarePairsDoNotWin(t *testing.T) {
 	b := NewBuilder()
 	for k := range 100 {

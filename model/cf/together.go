@@ -19,7 +19,7 @@ const (
 //
 // c sums 1 / sqrt(size - 1) over baskets, so that a pair among fifty says less than a pair
 // alone; k_ij is the plain number of shared baskets, and its factor keeps two items that met
-// twice, and were never sold else, behind those that meet week after week.
+// twice, and were never sold else, after those that meet week after week.
 // O(sum over baskets of size^2).
 func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
 	items := len(d.itemIDs)

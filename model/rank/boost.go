@@ -9,7 +9,7 @@ import (
 )
 
 // boostWindow is how many of the best items a boost puts in a new order, where the list
-// itself is not longer. Items behind them keep their places.
+// itself is not longer. Items after them keep their places.
 const boostWindow = 300
 
 // boost returns the candidate's score times its boost.

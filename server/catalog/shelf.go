@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 )
@@ -73,7 +75,8 @@ func (s *Shelf) Close() error {
 	return nil
 }
 
-// load reads all items and shows them in the place of those that it has.
+// load reads all items and shows them in the place of those that it has; s.writing is held,
+// or nobody else has s yet.
 func (s *Shelf) load(ctx context.Context) error {
 	loaded := make([]map[string]*event.Item, parts)
 	for i := range loaded {
@@ -99,6 +102,7 @@ func (s *Shelf) load(ctx context.Context) error {
 
 // follow shows what other processes change.
 func (s *Shelf) follow(ctx context.Context) {
+	warn := rate.Sometimes{Interval: time.Minute}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -111,12 +115,14 @@ func (s *Shelf) follow(ctx context.Context) {
 		err := s.catchUp(ctx)
 		s.writing.Unlock()
 		if err != nil && ctx.Err() == nil {
-			s.logger.Warn("other processes' changes of the catalog cannot be seen", "error", err)
+			warn.Do(func() {
+				s.logger.Warn("other processes' changes of the catalog cannot be seen; said once a minute", "error", err)
+			})
 		}
 	}
 }
 
-// catchUp shows the changes behind the revision; s.writing is held.
+// catchUp shows the changes after the revision; s.writing is held.
 func (s *Shelf) catchUp(ctx context.Context) error {
 	err := s.store.ItemChanges(ctx, s.revision, func(revision store.Seq, change store.ItemChange) error {
 		s.show(change)
@@ -156,7 +162,7 @@ func (s *Shelf) Len() int { return int(s.count.Load()) }
 func (s *Shelf) Version() uint64 { return s.version.Load() }
 
 // After returns up to limit items whose ids are greater, in the order of ids. The first
-// call behind a change sorts all ids.
+// call after a change sorts all ids.
 func (s *Shelf) After(id string, limit int) []*event.Item {
 	version := s.Version()
 	known := s.ordered.Load()

@@ -138,7 +138,7 @@ func full(e *event.Event) []event.Violation {
 	case v.IsSession():
 		field = "session_id"
 	}
-	return event.Invalid(field, "has %d events, which is as many as one visitor may have", history.MaxEvents).Violations
+	return event.Invalid(field, "has %d events, or %d MiB of them, which is as much as one visitor may have", history.MaxEvents, history.MaxBytes>>20).Violations
 }
 
 // keep stores what was refused as dead letters, as it came.

@@ -41,7 +41,7 @@ func (s *Service) Stream(stream attunev1.EventService_StreamServer) error {
 	}
 }
 
-// receive reads batches until the stream ends and lets them be written beside each other.
+// receive reads batches until the stream ends and lets them be written at the same time.
 // It does not outlive the stream by more than the batches under way.
 func (s *Service) receive(stream attunev1.EventService_StreamServer, answers chan<- chan answer) {
 	defer close(answers)

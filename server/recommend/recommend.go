@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -66,6 +68,8 @@ type Service struct {
 	rules   *expr.Compiler
 	content contentIndex
 	scratch sync.Pool
+	// warn lets one of the warnings of a minute through.
+	warn rate.Sometimes
 }
 
 // New returns a Service.
@@ -82,6 +86,7 @@ func New(options Options) (*Service, error) {
 		options: options,
 		rules:   rules,
 		scratch: sync.Pool{New: func() any { return new(rank.Scratch) }},
+		warn:    rate.Sometimes{Interval: time.Minute},
 	}, nil
 }
 
@@ -113,7 +118,7 @@ type list struct {
 }
 
 // open checks what all requests have in common and reads who the visitor is. Where the
-// store of that is not available, the list goes on without.
+// store of that is not available, or cannot take more, the list goes on without.
 func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list, error) {
 	l := &list{service: s, asked: asked}
 	var err error
@@ -121,7 +126,10 @@ func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list,
 		return nil, err
 	}
 	l.visitor, err = s.readVisitor(ctx, asked)
-	if errors.Is(err, event.ErrUnavailable) {
+	if errors.Is(err, event.ErrUnavailable) || errors.Is(err, event.ErrExhausted) {
+		s.warn.Do(func() {
+			s.options.Logger.WarnContext(ctx, "lists are made without what their visitors did; said once a minute", "error", err)
+		})
 		l.degraded, err = err, nil
 	}
 	if err != nil {
@@ -131,8 +139,8 @@ func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list,
 	return l, nil
 }
 
-// openKnown is open for lists of nothing but what the visitor did: event.ErrUnavailable
-// where that cannot be read.
+// openKnown is open for lists of nothing but what the visitor did: event.ErrUnavailable or
+// event.ErrExhausted where that cannot be read.
 func (s *Service) openKnown(ctx context.Context, asked request, limit *int32) (*list, error) {
 	if err := needsVisitor(asked); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ const (
 	// leaseName is that of the lease that a training holds, among all servers.
 	leaseName = "training"
 	// leaseFor is how long another training waits for one whose server died; it is renewed
-	// three times as often.
+	// three times as often. Both are measured by the machine's clock, as the store measures.
 	leaseFor = 30 * time.Second
 )
 

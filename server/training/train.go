@@ -15,9 +15,8 @@ const tellEvery = 200 * time.Millisecond
 
 // Train reads the history, evaluates, fits, saves and, unless keep_active is set, puts the
 // new version in service. One training runs at a time, of all servers that share the store;
-// another gets event.ErrBusy. A client
-// that goes away, or stops its call, stops the training: nothing is saved then, and the model
-// in service stays.
+// another gets event.ErrBusy. A client that goes away, or stops its call, stops the training:
+// nothing is saved then, and the model in service stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
 	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
 	if err := options.Validate(); err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -22,6 +24,7 @@ const (
 // Follow puts in service what other servers activate, until ctx ends; it is for a store that
 // is shared.
 func (s *Service) Follow(ctx context.Context) {
+	warn := rate.Sometimes{Interval: time.Minute}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -31,7 +34,9 @@ func (s *Service) Follow(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if err := s.Load(ctx); err != nil && ctx.Err() == nil {
-			s.options.Logger.WarnContext(ctx, "models that other servers activate cannot be seen", "error", err)
+			warn.Do(func() {
+				s.options.Logger.WarnContext(ctx, "models that other servers activate cannot be seen; said once a minute", "error", err)
+			})
 		}
 	}
 }

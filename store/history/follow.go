@@ -17,7 +17,7 @@ type Cursor map[int]store.Seq
 // pollEvery is how often a follower looks for new rows: what a figure may lag behind.
 const pollEvery = 50 * time.Millisecond
 
-// Follow calls fn for every row behind the cursor, in the order of each shard, then for
+// Follow calls fn for every row after the cursor, in the order of each shard, then for
 // those that come, each once it is projected. It ends with ctx, whose error it returns,
 // or with the first error of fn or the store. The cursor is not changed. fn is never
 // called twice at the same time.

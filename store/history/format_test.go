@@ -51,7 +51,7 @@ func FuzzRow(f *testing.F) {
 
 func FuzzFeatures(f *testing.F) {
 	written := features{through: 300, state: new(feature.State)}
-	written.fold(&purchase)
+	written.fold(&purchase, 50)
 	f.Add([]byte(nil))
 	f.Add(written.append(nil))
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -61,7 +61,7 @@ func FuzzFeatures(f *testing.F) {
 			return
 		}
 		again, err := decodeFeatures(read.append(nil))
-		if err != nil || again.through != read.through || again.linked != read.linked ||
+		if err != nil || again.through != read.through || again.linked != read.linked || again.bytes != read.bytes ||
 			!bytes.Equal(again.state.Append(nil), read.state.Append(nil)) {
 			t.Errorf("%+v became %+v, %v", read, again, err)
 		}
@@ -71,7 +71,7 @@ func FuzzFeatures(f *testing.F) {
 // TestFeaturesOfOlderVersions: those that do not say are taken for linked.
 func TestFeaturesOfOlderVersions(t *testing.T) {
 	written := features{through: 300, state: new(feature.State)}
-	written.fold(&purchase)
+	written.fold(&purchase, 50)
 	older := written.state.Append([]byte{0xac, 0x02})
 	read, err := decodeFeatures(older)
 	if err != nil || read.through != 300 || !read.linked || read.state.Events() != 1 {

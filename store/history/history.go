@@ -19,16 +19,20 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 )
 
-// MaxEvents bounds the events of one visitor, so that no rebuild is unbounded.
-// Purchases and refunds have MaxOrders on top of it.
+// MaxEvents and MaxBytes bound the events of one visitor, in number and in their binary form,
+// so that no rebuild and no partition of a store is unbounded. Purchases and refunds have
+// MaxOrders and MaxOrderBytes on top of it. MaxBytes is exceeded by a row of the log at most.
 const (
-	MaxEvents = 200_000
-	MaxOrders = 50_000
+	MaxEvents     = 200_000
+	MaxOrders     = 50_000
+	MaxBytes      = 96 << 20
+	MaxOrderBytes = 32 << 20
 )
 
 // Options of a History.
@@ -90,12 +94,14 @@ type History struct {
 	running sync.WaitGroup
 	// unflushed counts the events projected since the last flush.
 	unflushed atomic.Int64
+	// warn lets one of the warnings of a minute through: those of all shards are alike.
+	warn rate.Sometimes
 }
 
 // Open projects what a crash left between the marks and the heads, and then serves. The
 // stores stay the caller's to close, after the History.
 func Open(ctx context.Context, stores store.Stores, options Options) (*History, error) {
-	h := &History{stores: stores, options: options.withDefaults(stores.Shared())}
+	h := &History{stores: stores, options: options.withDefaults(stores.Shared()), warn: rate.Sometimes{Interval: time.Minute}}
 	healing, healCtx := errgroup.WithContext(ctx)
 	healing.SetLimit(4)
 	for n := range stores.Shards() {

@@ -15,14 +15,18 @@ type others struct {
 	since time.Time
 }
 
-// lookAtOthers moves projected to the mark, where another process has set it, and projects
-// rows that stay unmarked, for their writer died and its client may never come again.
+// lookAtOthers does followMark, whose errors pass: the next look is a second later.
 func (s *shard) lookAtOthers(ctx context.Context) {
 	if err := s.followMark(ctx); err != nil && ctx.Err() == nil {
-		s.history.options.Logger.Warn("other processes' writes cannot be seen", "shard", s.number, "error", err)
+		s.history.warn.Do(func() {
+			s.history.options.Logger.Warn("other processes' writes cannot be seen; said once a minute", "shard", s.number, "error", err)
+		})
 	}
 }
 
+// followMark moves projected to the mark, where another process has set it, and projects
+// rows that stay unmarked, for their writer died and its client may never come again. How
+// long they stay is measured by the machine's clock: it is no part of what is stored.
 func (s *shard) followMark(ctx context.Context) error {
 	stores, projected := s.history.stores, store.Seq(s.projected.Load())
 	mark, err := stores.Mark(ctx, s.number)

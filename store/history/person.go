@@ -14,7 +14,7 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// linksAtOnce bounds the anonymous ids of one person that are looked up beside each other.
+// linksAtOnce bounds the anonymous ids of one person that are looked up at the same time.
 const linksAtOnce = 32
 
 // Person is a visitor together with the anonymous visitors that turned out to be the same.
@@ -29,17 +29,19 @@ type Person struct {
 }
 
 // Person returns who a visitor is and everything known of them. An anonymous visitor
-// that a user owns is that user. Cost: one read of features; before it one look-up of the
-// owner of an anonymous visitor; behind it, for a user who was ever seen with an anonymous
-// id, one look-up of those, and for all of them at once one of each's owner and one of the
-// features of each that the user owns.
+// that a user owns is that user. It costs, one after the other:
+//
+//   - for an anonymous visitor, a look-up of its owner;
+//   - a read of features;
+//   - for a user who was ever seen with an anonymous id, a look-up of all such ids, then of
+//     the owner of each at once, then a read of the features of each that the user owns.
 func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 	owner, err := h.owner(ctx, v)
 	if err != nil {
 		return Person{}, err
 	}
 	p := Person{Visitor: owner}
-	own, err := h.shardOf(owner).read(ctx, owner)
+	own, err := h.shardOf(owner).readOrRestore(ctx, owner)
 	p.State = own.state
 	if err != nil || !owner.IsUser() || !own.linked {
 		return p, err
@@ -55,7 +57,7 @@ func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 	for i, anonymous := range owned {
 		p.AnonymousIDs = append(p.AnonymousIDs, anonymous.ID())
 		reading.Go(func() error {
-			f, err := h.shardOf(anonymous).read(readCtx, anonymous)
+			f, err := h.shardOf(anonymous).readOrRestore(readCtx, anonymous)
 			states[i+1] = f.state
 			return err
 		})

@@ -48,26 +48,26 @@ func (s *shard) fold(ctx context.Context, seq store.Seq, entries []entry) error 
 			if v.through >= seq {
 				continue
 			}
-			v.fold(e.event)
+			v.fold(e.event, len(e.data))
 			if !v.changed {
 				v.changed = true
 				views = append(views, v)
 			}
 		}
-		lost, err := s.swap(ctx, seq, views)
-		if err != nil || len(lost) == 0 {
+		beaten, err := s.swap(ctx, seq, views)
+		if err != nil || len(beaten) == 0 {
 			return err
 		}
-		if err := s.fill(ctx, lost); err != nil {
+		if err := s.fill(ctx, beaten); err != nil {
 			return err
 		}
-		entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return !slices.Contains(lost, e.view) })
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return !slices.Contains(beaten, e.view) })
 	}
 	return nil
 }
 
 // swap stores changed features and returns the views whose stored value is another by now.
-func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []*view, err error) {
+func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (beaten []*view, err error) {
 	if len(views) == 0 {
 		return nil, nil
 	}
@@ -83,10 +83,10 @@ func (s *shard) swap(ctx context.Context, seq store.Seq, views []*view) (lost []
 	}
 	for i, ok := range swapped {
 		if !ok {
-			lost = append(lost, views[i])
+			beaten = append(beaten, views[i])
 		}
 	}
-	return lost, nil
+	return beaten, nil
 }
 
 // heal catches up with the head that the log has now. A row that is missing before it is
@@ -105,7 +105,7 @@ func (s *shard) heal(ctx context.Context) error {
 	return nil
 }
 
-// catchUp projects every row behind projected: what a crash or an error left, or what
+// catchUp projects every row after projected: what a crash or an error left, or what
 // another process appended.
 func (s *shard) catchUp(ctx context.Context) error {
 	return s.history.stores.ReadLog(ctx, s.number, store.Seq(s.projected.Load())+1, func(seq store.Seq, row []byte) error {

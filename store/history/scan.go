@@ -24,10 +24,11 @@ func (h *History) Scan(ctx context.Context, fn func(owner event.Visitor, events 
 	})
 }
 
-// located is an event and the row of the log that it came in.
+// located is an event, the row of the log that it came in, and the size of its binary form.
 type located struct {
 	event.Event
-	seq store.Seq
+	seq   store.Seq
+	bytes int
 }
 
 // eachVisitor calls fn for each visitor with all of its events.
@@ -47,7 +48,7 @@ func (h *History) eachVisitor(ctx context.Context, fn func(event.Visitor, []loca
 		if err != nil {
 			return err
 		}
-		events = append(events, located{e, r.Seq})
+		events = append(events, located{e, r.Seq, len(r.Data)})
 		return nil
 	})
 	if err != nil || len(events) == 0 {

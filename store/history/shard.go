@@ -50,7 +50,7 @@ type shard struct {
 	projected atomic.Uint64
 	// marked is the mark as it was last set; the flusher's alone.
 	marked store.Seq
-	// unsure says that rows may stand behind projected: an append or a projection failed.
+	// unsure says that there may be rows after projected: an append or a projection failed.
 	// It and nonce are the worker's alone.
 	unsure bool
 	nonce  nonces
@@ -153,12 +153,7 @@ func (s *shard) commitGroup(ctx context.Context, group []*submission) {
 // commit brings events into the log and its projections and sets their outcomes. After an
 // error their fate is unknown, and the shard catches up before the next commit.
 func (s *shard) commit(ctx context.Context, pending []submitted) (err error) {
-	defer func() {
-		if err != nil {
-			s.unsure = true
-			s.history.options.Logger.Error("write failed", "shard", s.number, "error", err)
-		}
-	}()
+	defer func() { s.unsure = s.unsure || err != nil }()
 	for len(pending) > 0 {
 		if s.unsure {
 			if err := s.catchUp(ctx); err != nil {

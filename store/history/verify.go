@@ -61,10 +61,10 @@ func (h *History) verifyFeatures(ctx context.Context, report *Report) error {
 		for i := range events {
 			report.Events++
 			if events[i].seq > projected {
-				report.differ("visitor %q: event %q is of row %d, behind the log's end %d", v, events[i].ID, events[i].seq, projected)
+				report.differ("visitor %q: event %q is of row %d, after the log's end %d", v, events[i].ID, events[i].seq, projected)
 				continue
 			}
-			folded.fold(&events[i].Event)
+			folded.fold(&events[i].Event, events[i].bytes)
 		}
 		stored, err := h.stores.GetFeatures(ctx, s.number, []event.Visitor{v})
 		if err != nil {

@@ -9,13 +9,12 @@ import (
 	"github.com/attune-shop/attune/store"
 )
 
-// view is a visitor's features as they are stored.
+// view is a visitor's features on their way from what is stored to what is to be stored.
 type view struct {
 	visitor event.Visitor
 	stored  store.Stored
 	features
 
-	// incoming
 	// incoming counts the new events of the group at hand.
 	incoming int64
 	// changed says that state is ahead of what is stored.
@@ -47,11 +46,11 @@ func (v *view) absent(id string) bool { return v.state.Presence(id) == feature.A
 
 // full tells whether the visitor has no room for one more event of the type.
 func (v *view) full(t event.Type) bool {
-	room := int64(MaxEvents)
+	events, bytes := int64(MaxEvents), int64(MaxBytes)
 	if t == event.Purchase || t == event.Refund {
-		room += MaxOrders
+		events, bytes = events+MaxOrders, bytes+MaxOrderBytes
 	}
-	return v.state.Events()+v.incoming >= room
+	return v.state.Events()+v.incoming >= events || v.bytes >= bytes
 }
 
 // load gives each event its visitor's view.
@@ -95,4 +94,23 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 		return fmt.Errorf("features of shard %d made again: %w", s.number, err)
 	}
 	return nil
+}
+
+// readOrRestore returns the features of one visitor, as of every acknowledged event. Those that
+// were lost are stored again, for the next reader.
+func (s *shard) readOrRestore(ctx context.Context, visitor event.Visitor) (features, error) {
+	v := &view{visitor: visitor}
+	if err := s.fill(ctx, []*view{v}); err != nil {
+		return features{}, err
+	}
+	if v.stored.Value == nil && v.state.Events() > 0 {
+		change := store.Change{Visitor: visitor, Old: v.stored, New: v.append(nil)}
+		// Where another was faster, or the store fails now, the answer is right all the same.
+		if _, err := s.history.stores.SwapFeatures(ctx, s.number, []store.Change{change}); err != nil {
+			s.history.warn.Do(func() {
+				s.history.options.Logger.Warn("features made again are not stored; said once a minute", "shard", s.number, "error", err)
+			})
+		}
+	}
+	return v.features, nil
 }
