@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// errMore says that behind the JSON value of a request there is more, which would be lost.
-var errMore = errors.New("the request must be one JSON value; there is more behind it")
+// errMore says that after the JSON value of a request there is more, which would be lost.
+var errMore = errors.New("the request must be one JSON value; there is more after it")
 
 // errTooLong says that one JSON value is longer than a message may be.
 var errTooLong = fmt.Errorf("a JSON value of more than %d bytes", maxMessageBytes)

@@ -24,7 +24,8 @@ type StoreConfig struct {
 	// CacheMiB bounds the cache of blocks read from disk, in MiB; 0 is 128.
 	CacheMiB int64 `name:"cache-mib" help:"Memory for blocks read from disk, in MiB." default:"128" placeholder:"MIB"`
 
-	// Redis and ScyllaConfig name the servers that hold all state instead.
+	// Redis and ScyllaConfig name the servers that hold all state instead. RedisTTL is at
+	// least a second; 0 is 30 days.
 	Redis            []string      `help:"Redis for features: HOST:PORT of one, of nodes of a cluster, or of Sentinels with --redis-master." placeholder:"HOST:PORT"`
 	RedisMaster      string        `help:"Name of the master that the Sentinels at --redis know." placeholder:"NAME"`
 	RedisCluster     bool          `help:"Take a single address of --redis for that of a cluster."`
@@ -46,6 +47,7 @@ type ScyllaConfig struct {
 	ScyllaUser        string   `help:"User of ScyllaDB." placeholder:"NAME"`
 	ScyllaPassword    string   `help:"Password of ScyllaDB; better in ATTUNE_SCYLLA_PASSWORD." placeholder:"TEXT"`
 	ScyllaTLS         bool     `name:"scylla-tls" help:"Speak TLS with ScyllaDB."`
+	ScyllaInFlight    int64    `help:"Requests of this server that are under way in ScyllaDB at once." default:"256" placeholder:"N"`
 	StoresCA          string   `name:"stores-ca" help:"File of certificates that sign those of Redis and ScyllaDB; the system's else." placeholder:"FILE"`
 }
 
@@ -58,8 +60,10 @@ func (c *StoreConfig) check() error {
 		return errors.New("--redis and --scylla must be given together")
 	case c.Distributed() && c.Keyspace == "":
 		return errors.New("--keyspace must not be empty")
-	case c.Distributed() && c.RedisTTL < 0:
-		return fmt.Errorf("--redis-ttl must not be negative, is %v", c.RedisTTL)
+	case c.Distributed() && c.RedisTTL != 0 && c.RedisTTL < time.Second:
+		return fmt.Errorf("--redis-ttl must be at least 1s, is %v", c.RedisTTL)
+	case c.Distributed() && c.ScyllaInFlight < 0:
+		return fmt.Errorf("--scylla-in-flight must not be negative, is %d", c.ScyllaInFlight)
 	case !c.Distributed() && c.Data == "":
 		return errors.New("--data must not be empty")
 	case c.CacheMiB < 0:
@@ -81,14 +85,14 @@ func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stor
 	if err != nil {
 		return nil, err
 	}
-	encryption, err := c.encryption(c.RedisTLS)
+	tls, err := encryption(c.RedisTLS, c.StoresCA)
 	if err != nil {
 		return nil, errors.Join(err, durable.Close())
 	}
 	features, err := redis.Open(ctx, redis.Options{
 		Addrs: c.Redis, MasterName: c.RedisMaster, Cluster: c.RedisCluster, Username: c.RedisUser, Password: c.RedisPassword,
 		SentinelUsername: c.SentinelUser, SentinelPassword: c.SentinelPassword,
-		TLS: encryption, ID: durable.ID(), TTL: c.RedisTTL, Logger: logger,
+		TLS: tls, ID: durable.ID(), TTL: c.RedisTTL, Logger: logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, durable.Close())
@@ -97,27 +101,28 @@ func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stor
 }
 
 func (c *ScyllaConfig) options(logger *slog.Logger) (scylla.Options, error) {
-	encryption, err := c.encryption(c.ScyllaTLS)
+	tls, err := encryption(c.ScyllaTLS, c.StoresCA)
 	return scylla.Options{
 		Hosts: c.Scylla, Keyspace: c.Keyspace, Datacenter: c.ScyllaDC, Consistency: c.ScyllaConsistency,
-		Username: c.ScyllaUser, Password: c.ScyllaPassword, TLS: encryption, Logger: logger,
+		Username: c.ScyllaUser, Password: c.ScyllaPassword, TLS: tls, InFlight: c.ScyllaInFlight, Logger: logger,
 	}, err
 }
 
-// encryption returns how to speak TLS, nil where it is not wanted.
-func (c *ScyllaConfig) encryption(wanted bool) (*tls.Config, error) {
+// encryption returns how to speak TLS, nil where it is not wanted. ca is a file of the
+// certificates to trust, the system's where it is empty.
+func encryption(wanted bool, ca string) (*tls.Config, error) {
 	if !wanted {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.StoresCA != "" {
-		pem, err := os.ReadFile(c.StoresCA)
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
 		if err != nil {
 			return nil, fmt.Errorf("--stores-ca: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--stores-ca: %s holds no certificate in PEM form", c.StoresCA)
+			return nil, fmt.Errorf("--stores-ca: %s holds no certificate in PEM form", ca)
 		}
 	}
 	return config, nil

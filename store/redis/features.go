@@ -38,7 +38,7 @@ func (s *Store) keys(shard int, visitors int, at func(i int) event.Visitor) []st
 
 // run runs a script. Its answer has an element for each visitor.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args []any) (answer []any, err error) {
-	err = s.breaker.Do(func() error {
+	err = s.breaker.Do(ctx, func(ctx context.Context) error {
 		answer, err = script.Run(ctx, s.client, keys, args...).Slice()
 		return translate(err)
 	})

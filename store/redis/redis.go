@@ -25,6 +25,12 @@ import (
 	"github.com/attune-shop/attune/store/breaker"
 )
 
+const (
+	// tryTimeout bounds one try of a call, patience all of its tries together.
+	tryTimeout = time.Second
+	patience   = 3 * time.Second
+)
+
 // Options of a Store.
 type Options struct {
 	// Addrs are HOST:PORT of one Redis, of the Sentinels where MasterName is set, or of
@@ -74,9 +80,9 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 			Username: options.Username, Password: options.Password,
 			SentinelUsername: options.SentinelUsername, SentinelPassword: options.SentinelPassword,
 			TLSConfig: options.TLS, ClientName: "attune", ContextTimeoutEnabled: true,
-			DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second,
+			DialTimeout: tryTimeout, DialerRetries: 1, ReadTimeout: tryTimeout, WriteTimeout: tryTimeout,
 		}),
-		breaker: breaker.New("redis", options.Logger),
+		breaker: breaker.New("redis", patience, options.Logger),
 		prefix:  "attune:{" + options.ID + ":",
 		ttl:     options.TTL,
 	}
@@ -86,8 +92,8 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	return s, nil
 }
 
-// quiet is the driver's log of each connection that fails, in the place of which the calls'
-// errors and the breaker tell.
+// quiet drops what the driver logs of each connection that fails: the errors of the calls and
+// the breaker say it.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}

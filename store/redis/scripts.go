@@ -35,7 +35,7 @@ local function current(key)
 end
 `
 
-// getScript returns the token of each visitor, with the value behind it where there is one.
+// getScript returns the token of each visitor, with the value after it where there is one.
 // KEYS: the generation, then features and ticket of each visitor. ARGV: a new generation,
 // the random half of new tickets, their life in seconds.
 var getScript = redis.NewScript(generation + `
@@ -57,8 +57,8 @@ return found`)
 
 // swapScript carries changes out and returns 1 for each that was, else 0. KEYS as above;
 // ARGV: a new generation, the random half of the new values' tokens, their life in
-// seconds, then for each change the token that must be there and the new value behind a
-// '=', or ” to remove it.
+// seconds, then for each change the token that must be there and the new value after a '=',
+// or an empty text to remove it.
 var swapScript = redis.NewScript(generation + `
 local done = {}
 for i = 2, #KEYS, 2 do

@@ -17,21 +17,15 @@ func (s *Store) call(ctx context.Context, request func(ctx context.Context) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.breaker.Do(func() error {
-		bounded, cancel := context.WithTimeout(ctx, s.options.Patience)
-		defer cancel()
-		if err := s.inFlight.Acquire(bounded, 1); err != nil {
-			if ctx.Err() == nil {
+	return s.breaker.Do(ctx, func(ctx context.Context) error {
+		if err := s.inFlight.Acquire(ctx, 1); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
 				err = fmt.Errorf("scylla: %d requests are under way: %w", s.options.InFlight, event.ErrExhausted)
 			}
 			return err
 		}
 		defer s.inFlight.Release(1)
-		err := translate(request(bounded))
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			err = fmt.Errorf("scylla: no answer in %v: %w", s.options.Patience, event.ErrUnavailable)
-		}
-		return err
+		return translate(request(ctx))
 	})
 }
 

@@ -75,7 +75,7 @@ func (s *Store) bucket(ctx context.Context, bucket int) (items []event.Item, err
 
 // ChangeItems implements store.Catalog. A large change makes several revisions.
 func (s *Store) ChangeItems(ctx context.Context, newest store.Seq, change store.ItemChange) (store.Seq, error) {
-	// The number behind an old revision may be free again, when its row has expired.
+	// The number after an old revision may be free again, when its row has expired.
 	projected, err := s.mark(ctx, projectedMark, catalogStream)
 	if err != nil {
 		return 0, err
@@ -122,13 +122,13 @@ func (s *Store) projectChange(ctx context.Context, revision store.Seq, change st
 
 // ItemChanges implements store.Catalog. What nobody has projected, for its writer died, is
 // projected here.
-func (s *Store) ItemChanges(ctx context.Context, behind store.Seq, fn func(store.Seq, store.ItemChange) error) error {
+func (s *Store) ItemChanges(ctx context.Context, after store.Seq, fn func(store.Seq, store.ItemChange) error) error {
 	projected, err := s.mark(ctx, projectedMark, catalogStream)
 	if err != nil {
 		return err
 	}
-	last := behind
-	err = s.ReadLog(ctx, catalogStream, behind+1, func(revision store.Seq, row []byte) error {
+	last := after
+	err = s.ReadLog(ctx, catalogStream, after+1, func(revision store.Seq, row []byte) error {
 		change, err := decodeChange(row)
 		if err != nil {
 			return err
@@ -142,7 +142,7 @@ func (s *Store) ItemChanges(ctx context.Context, behind store.Seq, fn func(store
 		return fn(revision, change)
 	})
 	if err == nil && last < projected {
-		err = fmt.Errorf("changes behind revision %d: %w", last, event.ErrNotFound)
+		err = fmt.Errorf("changes after revision %d: %w", last, event.ErrNotFound)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ const (
 	scanReaders = 4
 )
 
-// PutEvents implements store.Events: a batch a visitor, beside each other.
+// PutEvents implements store.Events: a batch a visitor, several at the same time.
 func (s *Store) PutEvents(ctx context.Context, _ int, records []store.Record) error {
 	const insert = `INSERT INTO events (visitor, event_id, seq, data) VALUES (?, ?, ?, ?)`
 	byVisitor := map[event.Visitor][]statement{}
@@ -109,7 +109,7 @@ func (s *Store) ReadEvents(ctx context.Context, _ int, v event.Visitor, fn func(
 	}, `SELECT event_id, seq, data FROM events WHERE visitor = ?`, string(v))
 }
 
-// ScanEvents implements store.Events: by token range, several beside each other.
+// ScanEvents implements store.Events: by token range, several at the same time.
 func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

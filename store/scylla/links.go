@@ -75,15 +75,16 @@ func (s *Store) PutLinks(ctx context.Context, links []event.Link) error {
 }
 
 // Of two writes of a cell the one with the greater timestamp stays, and of the same
-// timestamp the greater value: so the earliest link stays whatever their order, where
-// timestamps fall with the time of the link and values are the greater the less the link.
+// timestamp the one with the greater value. So that the least link stays in whatever order
+// links are written, an earlier link gets a greater timestamp, and of two links of the same
+// second the lesser one is encoded as the greater value.
 
-// linkTimestamp is the greater the earlier, by seconds: above 0, and far below the time of
-// any write, for ScyllaDB refuses timestamps of the future.
+// linkTimestamp grows as the time of the link goes back, by seconds. It is above 0, and far
+// below the time of any write, for ScyllaDB refuses timestamps of the future.
 func linkTimestamp(l event.Link) int64 { return 1e12 - l.OccurredAt.Unix() }
 
-// encodeLink returns bytes that are the greater the less the link: its time, event id and
-// user id with every bit turned over. 0xff ends an id, for no byte of it is 0.
+// encodeLink returns bytes whose order is the reverse of that of links: time, event id and
+// user id with every bit inverted. An id holds no zero byte, so an inverted one ends it.
 func encodeLink(l event.Link) []byte {
 	data := binary.BigEndian.AppendUint64(nil, uint64(l.OccurredAt.UnixNano())+1<<63)
 	data = append(append(data, l.EventID...), 0)

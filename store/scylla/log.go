@@ -26,6 +26,9 @@ const (
 	trimmedMark   = "trimmed"   // the rows up to it are deleted
 )
 
+// markOf is the greatest mark that was seen of a stream.
+func (s *Store) markOf(stream int) *atomic.Uint64 { return &s.marks[stream+1] }
+
 func segmentOf(seq store.Seq) int64 { return int64(seq / segmentRows) }
 
 // Shards implements store.Log.
@@ -151,7 +154,7 @@ var errHole = errors.New("a number is missing")
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
 	mark, err := s.mark(ctx, projectedMark, shard)
 	if err == nil {
-		raise(&s.marks[shard+1], mark)
+		raise(s.markOf(shard), mark)
 		raise(s.knownOf(shard), mark)
 	}
 	return mark, err
@@ -171,13 +174,13 @@ func (s *Store) mark(ctx context.Context, kind string, stream int) (store.Seq, e
 
 // SetMark implements store.Log.
 func (s *Store) SetMark(ctx context.Context, shard int, mark store.Seq) error {
-	if seen := &s.marks[shard+1]; store.Seq(seen.Load()) >= mark {
+	if store.Seq(s.markOf(shard).Load()) >= mark {
 		return ctx.Err()
 	}
 	if err := s.setMark(ctx, projectedMark, shard, mark); err != nil {
 		return err
 	}
-	raise(&s.marks[shard+1], mark)
+	raise(s.markOf(shard), mark)
 	return nil
 }
 

@@ -61,12 +61,13 @@ func Migrate(ctx context.Context, options Options, migrate MigrateOptions, out i
 		return err
 	}
 	defer server.Close()
-	create, exists, err := createKeyspace(ctx, server, options.Keyspace, migrate.Replication)
+	exists, err := keyspaceExists(ctx, server, options.Keyspace)
 	if err != nil {
 		return err
 	}
 	m := &migration{options: options, migrate: migrate, out: out}
 	if !exists {
+		create := createKeyspace(ctx, server, options.Keyspace, migrate.Replication)
 		m.say("%s;", create)
 		if migrate.DryRun {
 			m.say("USE %s;", options.Keyspace)
@@ -89,24 +90,26 @@ func Migrate(ctx context.Context, options Options, migrate MigrateOptions, out i
 	return errors.Join(m.run(ctx), m.failed)
 }
 
-// createKeyspace returns the statement that makes the keyspace, and whether it is there.
-func createKeyspace(ctx context.Context, server *gocql.Session, keyspace string, replication int) (statement string, exists bool, err error) {
+func keyspaceExists(ctx context.Context, server *gocql.Session, keyspace string) (bool, error) {
 	var name string
-	err = server.Query(`SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?`, keyspace).WithContext(ctx).Scan(&name)
-	if err == nil {
-		return "", true, nil
+	err := server.Query(`SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?`, keyspace).WithContext(ctx).Scan(&name)
+	if errors.Is(err, gocql.ErrNotFound) {
+		return false, nil
 	}
-	if !errors.Is(err, gocql.ErrNotFound) {
-		return "", false, translate(err)
-	}
-	statement = fmt.Sprintf(`CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': %d}`, keyspace, replication)
+	return err == nil, translate(err)
+}
+
+// createKeyspace returns the statement that makes a keyspace on this server.
+func createKeyspace(ctx context.Context, server *gocql.Session, keyspace string, replication int) string {
+	create := fmt.Sprintf(`CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': %d}`, keyspace, replication)
 	// A ScyllaDB that has tablets had no lightweight transactions on them for long; vnodes
-	// always have. Other servers do not know the table, nor the option.
-	err = server.Query(`SELECT keyspace_name FROM system_schema.scylla_keyspaces LIMIT 1`).WithContext(ctx).Scan(&name)
-	if err == nil {
-		statement += ` AND tablets = {'enabled': false}`
+	// always have. Other servers know neither this table nor the option.
+	var name string
+	err := server.Query(`SELECT keyspace_name FROM system_schema.scylla_keyspaces LIMIT 1`).WithContext(ctx).Scan(&name)
+	if err == nil || errors.Is(err, gocql.ErrNotFound) {
+		create += ` AND tablets = {'enabled': false}`
 	}
-	return statement, false, nil
+	return create
 }
 
 // migration is one under way.

@@ -124,7 +124,11 @@ func (s *Store) deleteAbandoned(ctx context.Context, id string) {
 		if err == nil {
 			err = s.exec(ctx, `DELETE FROM payloads WHERE id = ? AND part = ?`, id, part)
 		}
+		if errors.Is(err, event.ErrNotFound) {
+			return
+		}
 		if err != nil {
+			s.options.Logger.Warn("part of a model that was never finished stays", "payload", id, "part", part, "error", err)
 			return
 		}
 	}

@@ -3,17 +3,19 @@ package scylla
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	random "math/rand/v2"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
 )
 
 // Registers are values that processes change one after the other, each by a lightweight
-// transaction on what it read.
+// transaction on what it read. What is stored is a cell: the value with a name of the write,
+// so that two writers of the same value are told apart.
 const (
 	schemaRegister  = "schema"  // the version that the keyspace was migrated to
 	formatRegister  = "format"  // format
@@ -24,8 +26,14 @@ const (
 // changeTries bounds how often a change is tried while others change the same register.
 const changeTries = 30
 
-// register reads a register into value and returns its bytes: nil, and value as it was,
-// where it was never written.
+// cell is what is stored of a register.
+type cell struct {
+	Write string
+	Value json.RawMessage
+}
+
+// register reads a register into value and returns the bytes of its cell: nil, and value as
+// it was, where it was never written.
 func (s *Store) register(ctx context.Context, name string, value any) ([]byte, error) {
 	var data []byte
 	err := s.decided(ctx, []any{&data}, `SELECT data FROM registers WHERE name = ?`, name)
@@ -35,14 +43,19 @@ func (s *Store) register(ctx context.Context, name string, value any) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, value); err != nil {
+	var stored cell
+	if err = json.Unmarshal(data, &stored); err == nil {
+		err = json.Unmarshal(stored.Value, value)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("register %s: %w: %w", name, event.ErrCorrupt, err)
 	}
 	return data, nil
 }
 
-// changeRegister replaces what a register holds by what change makes of it, as one step.
-// change may run several times, each time on what is there then.
+// changeRegister replaces what a register holds by what change makes of it, as one step, and
+// writes nothing where that is the same. change may run several times, each time on what is
+// there then; where changeRegister returns nil, its last run was the one that counts.
 func changeRegister[V any](ctx context.Context, s *Store, name string, change func(*V) error) error {
 	for try := range changeTries {
 		var value V
@@ -50,17 +63,21 @@ func changeRegister[V any](ctx context.Context, s *Store, name string, change fu
 		if err != nil {
 			return err
 		}
-		if err := change(&value); err != nil {
+		before, err := json.Marshal(value)
+		if err == nil {
+			err = change(&value)
+		}
+		if err != nil {
 			return err
 		}
-		data, err := json.Marshal(value)
+		after, err := json.Marshal(value)
 		if err != nil {
 			return fmt.Errorf("register %s: %w", name, err)
 		}
-		if bytes.Equal(old, data) {
+		if old != nil && bytes.Equal(before, after) {
 			return nil
 		}
-		applied, err := s.setRegister(ctx, name, old, data)
+		applied, err := s.setRegister(ctx, name, old, after)
 		if err != nil || applied {
 			return err
 		}
@@ -71,8 +88,12 @@ func changeRegister[V any](ctx context.Context, s *Store, name string, change fu
 	return fmt.Errorf("register %s changes all the time: %w", name, event.ErrUnavailable)
 }
 
-// setRegister sets a register that still holds old.
-func (s *Store) setRegister(ctx context.Context, name string, old, data []byte) (bool, error) {
+// setRegister sets a register whose cell is still old.
+func (s *Store) setRegister(ctx context.Context, name string, old, value []byte) (bool, error) {
+	data, err := json.Marshal(cell{Write: rand.Text(), Value: value})
+	if err != nil {
+		return false, fmt.Errorf("register %s: %w", name, err)
+	}
 	query, args := `UPDATE registers SET data = ? WHERE name = ? IF data = ?`, []any{data, name, old}
 	if old == nil {
 		query, args = `INSERT INTO registers (name, data) VALUES (?, ?) IF NOT EXISTS`, []any{name, data}
@@ -81,6 +102,7 @@ func (s *Store) setRegister(ctx context.Context, name string, old, data []byte) 
 	if err != nil || applied {
 		return applied, err
 	}
+	// It may be ours, by a try whose answer was lost.
 	found, _ := there["data"].([]byte)
 	return bytes.Equal(found, data), nil
 }
@@ -91,7 +113,7 @@ func pause(ctx context.Context, try int) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(rand.N(most)):
+	case <-time.After(random.N(most)):
 		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,12 +30,33 @@ type letterRow struct {
 	Parts int `json:",omitempty"`
 }
 
+const (
+	// putWithin bounds the time in which letters are stored under numbers that were taken
+	// for them, and settledAfter is that after which nobody stores any more. They lie far
+	// apart, for each process measures by its own clock.
+	putWithin    = 10 * time.Minute
+	settledAfter = time.Hour
+)
+
 // numbering is what the register of dead letters holds.
 type numbering struct {
 	// Last is the number given last. Numbers are not used again.
 	Last int64
-	// Gone is a number up to which every letter was deleted.
+	// Settled is a number up to which every letter there will ever be is stored; Settling
+	// becomes that when settledAfter has passed since Since.
+	Settled, Settling int64
+	Since             time.Time
+	// Gone is a number up to which every letter was deleted: at most Settled.
 	Gone int64
+}
+
+// take returns the last of some new numbers.
+func (n *numbering) take(count int64, now time.Time) int64 {
+	if now.Sub(n.Since) > settledAfter {
+		n.Settled, n.Settling, n.Since = n.Settling, n.Last, now
+	}
+	n.Last += count
+	return n.Last
 }
 
 // PutRejected implements store.Rejected: the numbers first, then the letters, of a great one
@@ -44,6 +66,8 @@ func (s *Store) PutRejected(ctx context.Context, letters []store.DeadLetter) err
 	if len(letters) == 0 {
 		return ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(ctx, putWithin)
+	defer cancel()
 	last, err := s.takeNumbers(ctx, int64(len(letters)))
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
@@ -78,8 +102,7 @@ func (s *Store) takeNumbers(ctx context.Context, count int64) (last int64, err e
 	s.letters.Lock()
 	defer s.letters.Unlock()
 	err = changeRegister(ctx, s, lettersRegister, func(n *numbering) error {
-		n.Last += count
-		last = n.Last
+		last = n.take(count, time.Now().UTC())
 		return nil
 	})
 	return last, err
@@ -110,7 +133,6 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 	}
 	var letters []store.DeadLetter
 	from := max(numberAfter(after), n.Gone+1)
-	atStart := from == n.Gone+1
 	for segment := from / lettersSegment; segment <= n.Last/lettersSegment && len(letters) < limit; segment++ {
 		err := read(ctx, s, lettersSegment, func(data *[]byte) []any { return []any{data} }, func(data *[]byte) error {
 			if len(letters) == limit {
@@ -127,23 +149,25 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	if atStart && len(letters) > 0 {
-		s.forgetDeleted(ctx, letters[0].ID)
+	if from == n.Gone+1 {
+		first := n.Last + 1
+		if len(letters) > 0 {
+			first, _ = letterNumber(letters[0].ID)
+		}
+		s.forgetDeleted(ctx, n, first)
 	}
 	return letters, ctx.Err()
 }
 
-// forgetDeleted notes that the first letter of all is the one of that id, where whole
-// segments before it are empty: the next list from the start does not read them again.
-// Numbers that were taken of late may be behind it, with letters on their way; those of a
-// whole segment are not.
-func (s *Store) forgetDeleted(ctx context.Context, first string) {
-	number, err := strconv.ParseInt(first, 16, 64)
-	if err != nil {
+// forgetDeleted notes that there is no letter before a number, as far as none is on its way,
+// so that the next list from the start does not look there again. A few more looks cost
+// less than a write, so whole segments are noted only.
+func (s *Store) forgetDeleted(ctx context.Context, seen numbering, first int64) {
+	gone := min(first-1, seen.Settled)
+	if gone < seen.Gone+lettersSegment {
 		return
 	}
-	gone := (number/lettersSegment-1)*lettersSegment - 1
-	err = changeRegister(ctx, s, lettersRegister, func(n *numbering) error {
+	err := changeRegister(ctx, s, lettersRegister, func(n *numbering) error {
 		n.Gone = max(n.Gone, gone)
 		return nil
 	})

@@ -9,9 +9,18 @@ var bootstrap = []string{
 // migrations lead from each version of the schema to the next; the first makes version 1.
 // Each statement may run again. A version that has been released is never changed.
 //
-// Partitions are bounded: a segment of the log has 128 rows of at most 1 MiB; a visitor has at
-// most 250,000 events; a bucket is a 256th of the catalog; a segment of dead letters has 256
-// of at most some 30 KB; a part of a payload 512 KiB; a user's links are at most its events.
+// Partitions are bounded by what the floors above let in, in bytes at the most and in general:
+//
+//	log        a segment of 128 rows of at most 1 MiB: 128 MiB, in general some MiB
+//	events     a visitor's 250,000 events, of at most 129 MiB (history.MaxBytes)
+//	items      a 256th of the catalog, all of which every server has in memory:
+//	           16 MB of a million items of 4 KB
+//	letters    a segment of 256 letters of at most some 30 KB: 8 MB
+//	payloads   a part: 512 KiB
+//	linked     a visitor's links, at most as many as its events
+//	marks      a kind's, one number a stream: at most 1,025
+//	registers  a value: of models, some KB for each version kept
+//	owners, leases   one row
 //
 // Size-tiered compaction is what suits the tables that are written once and read seldom: the log
 // and payloads are never rewritten, and of a visitor's events a read wants all or the one of

@@ -121,7 +121,7 @@ func missing(ctx context.Context, options Options) error {
 		return nil //nolint:nilerr // the caller has this error already
 	}
 	defer server.Close()
-	if _, exists, err := createKeyspace(ctx, server, options.Keyspace, 1); err != nil || exists {
+	if exists, err := keyspaceExists(ctx, server, options.Keyspace); err != nil || exists {
 		return err
 	}
 	return fmt.Errorf("there is no keyspace %s: run attune migrate", options.Keyspace)
@@ -129,7 +129,7 @@ func missing(ctx context.Context, options Options) error {
 
 func newStore(session *gocql.Session, options Options) *Store {
 	return &Store{
-		session: session, options: options, breaker: breaker.New("scylla", options.Logger),
+		session: session, options: options, breaker: breaker.New("scylla", options.Patience, options.Logger),
 		inFlight: semaphore.NewWeighted(options.InFlight), links: newKnownLinks(),
 	}
 }
@@ -217,14 +217,14 @@ func (s *Store) Close() error {
 // translate wraps the sentinel that an error of the driver comes down to. What is wrong
 // with a statement or its rights is none of them.
 func translate(err error) error {
-	var timeout *gocql.RequestErrRateLimitReached
+	var limited *gocql.RequestErrRateLimitReached
 	var request gocql.RequestError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, gocql.ErrNotFound):
 		return event.ErrNotFound
-	case errors.As(err, &timeout):
+	case errors.As(err, &limited):
 		return fmt.Errorf("scylla: %w: %w", event.ErrExhausted, err)
 	case errors.As(err, &request):
 		switch request.Code() {
