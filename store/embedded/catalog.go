@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,7 +29,10 @@ func (s *Store) Items(ctx context.Context, fn func(event.Item) error) (store.Seq
 		}
 		return fn(item)
 	})
-	return revision, errors.Join(err, ctx.Err())
+	if err == nil {
+		err = ctx.Err()
+	}
+	return revision, err
 }
 
 // ChangeItems implements store.Catalog. Revisions begin anew with each Open.

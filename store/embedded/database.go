@@ -12,7 +12,7 @@ import (
 )
 
 // database is one of the store's two: that of everything durable, with a write-ahead log,
-// and that of features without one, which are made again from the log behind the marks.
+// and that of features without one, which are made again from the log after the marks.
 type database struct {
 	*pebble.DB
 	// unreadable says that a file of values could not be read.

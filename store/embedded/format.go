@@ -157,7 +157,7 @@ func decodeNumber(value []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(value), nil
 }
 
-// after returns the least key behind all keys that begin with prefix.
+// after returns the least key after all keys that begin with prefix.
 func after(prefix []byte) []byte {
 	next := append([]byte{}, prefix...)
 	for i := len(next) - 1; i >= 0; i-- {

@@ -21,6 +21,9 @@ type lease struct {
 
 // Lease implements store.Leases.
 func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.leases.Lock()
 	defer s.leases.Unlock()
 	now := time.Now()
@@ -31,15 +34,18 @@ func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duratio
 		s.leases.held = map[string]lease{}
 	}
 	s.leases.held[name] = lease{holder: holder, until: now.Add(ttl)}
-	return ctx.Err()
+	return nil
 }
 
 // EndLease implements store.Leases.
 func (s *Store) EndLease(ctx context.Context, name, holder string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.leases.Lock()
 	defer s.leases.Unlock()
 	if s.leases.held[name].holder == holder {
 		delete(s.leases.held, name)
 	}
-	return ctx.Err()
+	return nil
 }

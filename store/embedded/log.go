@@ -79,7 +79,7 @@ func (s *Store) Append(ctx context.Context, shard int, seq store.Seq, row []byte
 	})
 }
 
-// ReadLog implements store.Log. Rows that are not durable yet are behind the head.
+// ReadLog implements store.Log. Rows that are not durable yet come after the head.
 func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(store.Seq, []byte) error) error {
 	next, head := max(from, 1), store.Seq(s.shards[shard].head.Load())
 	if next > head {

@@ -24,9 +24,9 @@ type space struct {
 	open bool
 	next time.Time // of the next look
 	err  error     // why nothing is taken in, as of the last look
-	// waits is closed while a write waits for room, and so is waiting set.
+	// waiting counts the writes that wait for room; waits is closed while there is one.
+	waiting int
 	waits   chan struct{}
-	waiting bool
 }
 
 func newSpace(fs vfs.FS, dir string, reserve uint64) *space {
@@ -42,7 +42,7 @@ func newSpace(fs vfs.FS, dir string, reserve uint64) *space {
 func (s *space) check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting {
+	if s.waiting > 0 {
 		return s.exhausted
 	}
 	if now := time.Now(); now.After(s.next) {
@@ -96,8 +96,9 @@ func (s *space) await() {
 		s.mu.Unlock()
 		return
 	}
-	s.waiting = true
-	close(s.waits)
+	if s.waiting++; s.waiting == 1 {
+		close(s.waits)
+	}
 	s.mu.Unlock()
 	for {
 		time.Sleep(retryEvery)
@@ -106,6 +107,8 @@ func (s *space) await() {
 		}
 	}
 	s.mu.Lock()
-	s.waiting, s.next, s.waits = false, time.Time{}, make(chan struct{})
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.waiting--; s.waiting == 0 {
+		s.next, s.waits = time.Time{}, make(chan struct{})
+	}
 }
