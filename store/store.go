@@ -7,9 +7,13 @@
 // crash, but never to one older than the last mark that was set after them.
 //
 // Errors are those of model/event: a driver's error is wrapped into event.ErrUnavailable,
-// event.ErrExhausted or event.ErrCorrupt at the driver's edge. All methods may be called
-// concurrently unless their comment says otherwise. Slices passed in may be used again by
-// the caller after the call; slices handed to a callback are valid only during it.
+// event.ErrExhausted or event.ErrCorrupt at the driver's edge, unless it is a mistake of the
+// program or its set-up, as a statement or a right. A context that has ended ends every
+// call with its error. A callback's error ends the call and comes back as it is.
+//
+// All methods may be called concurrently unless their comment says otherwise. Slices passed in
+// may be used again by the caller after the call; slices handed to a callback are valid only
+// during it.
 package store
 
 import (
@@ -87,10 +91,11 @@ type Log interface {
 	Head(ctx context.Context, shard int) (Seq, error)
 	// Append stores row under seq, which must be the head + 1, and returns once it is
 	// durable. Where that number is taken, or is not the next, it stores nothing and
-	// returns ErrTaken. After any other error the row may or may not be there.
+	// returns ErrTaken. After any other error the row may or may not be there. No two rows
+	// of a shard may be equal: by its bytes an append whose answer was lost is known again.
 	Append(ctx context.Context, shard int, seq Seq, row []byte) error
 	// ReadLog calls fn for the rows [from, head] in order and stops at the first missing
-	// number, or with the first error of fn, which it returns as it is.
+	// number.
 	ReadLog(ctx context.Context, shard int, from Seq, fn func(seq Seq, row []byte) error) error
 	// Mark returns the number up to which everything is known to be projected.
 	Mark(ctx context.Context, shard int) (Seq, error)
@@ -189,14 +194,14 @@ type Catalog interface {
 	// Items calls fn for every item, in any order, and returns a revision: what changed up
 	// to it is in them, and of what changed later some may be.
 	Items(ctx context.Context, fn func(event.Item) error) (revision Seq, err error)
-	// ChangeItems stores a change behind the newest revision, which the caller must know,
+	// ChangeItems stores a change after the newest revision, which the caller must know,
 	// and returns the revision that it made, durably. Where there is a newer one it
 	// returns ErrTaken; after any error part of the change may be stored.
 	ChangeItems(ctx context.Context, newest Seq, change ItemChange) (revision Seq, err error)
-	// ItemChanges calls fn for the changes behind a revision, in their order. It returns
+	// ItemChanges calls fn for the changes after a revision, in their order. It returns
 	// event.ErrNotFound where the first of them are no longer kept: Items has them. A store
 	// that is not shared need not keep any.
-	ItemChanges(ctx context.Context, behind Seq, fn func(revision Seq, change ItemChange) error) error
+	ItemChanges(ctx context.Context, after Seq, fn func(revision Seq, change ItemChange) error) error
 }
 
 // DeadLetter is an event that was not valid, as it came.
@@ -211,11 +216,13 @@ type DeadLetter struct {
 
 // Rejected keeps dead letters. Writes are durable on return.
 type Rejected interface {
+	// PutRejected stores letters under new ids, in their order.
 	PutRejected(ctx context.Context, letters []DeadLetter) error
 	// RejectedLetters returns up to limit letters with ids > after, in the order of ids.
 	RejectedLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error)
 	// RejectedLetter returns event.ErrNotFound where there is none.
 	RejectedLetter(ctx context.Context, id string) (DeadLetter, error)
+	// DeleteRejected removes letters; an id that there is none of is no error.
 	DeleteRejected(ctx context.Context, ids []string) error
 }
 
@@ -245,7 +252,8 @@ type Model struct {
 // Models keeps trained versions and which one is in service. Writes are durable on return.
 type Models interface {
 	Sharing
-	// SaveModel stores a version with its payload, all or nothing.
+	// SaveModel stores a version with its payload, all or nothing, in the place of one of
+	// the same name.
 	SaveModel(ctx context.Context, m Model, payload io.Reader) error
 	// OpenModel returns a version's payload, which the caller closes, or event.ErrNotFound.
 	OpenModel(ctx context.Context, version string) (io.ReadCloser, error)
@@ -263,6 +271,7 @@ type Models interface {
 // which it knows it, so that it need not read the log from its beginning. A checkpoint
 // may be lost at a crash for an older one.
 type Checkpoints interface {
+	// SaveCheckpoint stores data in the place of what was saved under the name.
 	SaveCheckpoint(ctx context.Context, name string, data []byte) error
 	// Checkpoint returns event.ErrNotFound where there is none.
 	Checkpoint(ctx context.Context, name string) ([]byte, error)
@@ -271,7 +280,8 @@ type Checkpoints interface {
 // Leases sees to it that one process at a time does what only one should.
 type Leases interface {
 	// Lease gives the named lease to a holder for a time, or gives its holder that time
-	// anew. Where another has it, it returns event.ErrBusy.
+	// anew. Where another has it, it returns event.ErrBusy. A store may round the time up to
+	// whole seconds.
 	Lease(ctx context.Context, name, holder string, ttl time.Duration) error
 	// EndLease takes the lease from its holder, if that one still has it.
 	EndLease(ctx context.Context, name, holder string) error

@@ -2,13 +2,11 @@ package main_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +17,14 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // TestOneShopOnBothStores imports a year of a real shop into a folder, and into Redis and
 // ScyllaDB: what is known of every customer is the same, and so are the models that are
 // trained from the same seed, to the byte, and the lists that they make.
 func TestOneShopOnBothStores(t *testing.T) {
-	file := filepath.Join(cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data"), "online-retail", "online_retail.csv.gz")
+	file := retailFile()
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("%s is not there", file)
 	}
@@ -40,7 +38,7 @@ func TestOneShopOnBothStores(t *testing.T) {
 	var shops []*grpc.ClientConn
 	for _, where := range []server.StoreConfig{
 		{Data: t.TempDir()},
-		storesOf(keyspace(t, storetest.Redis(t))),
+		storesOf(keyspace(t, testservers.Redis(t))),
 	} {
 		shops = append(shops, openRetail(t, where, file))
 	}

@@ -3,27 +3,10 @@ package main_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// fails runs the binary, expects exit code 1, and returns what it wrote to the error output.
-func fails(t *testing.T, args ...string) string {
-	t.Helper()
-	path, err := attune()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr strings.Builder
-	command := exec.CommandContext(t.Context(), path, args...)
-	command.Stderr = &stderr
-	if err := command.Run(); command.ProcessState.ExitCode() != 1 {
-		t.Fatalf("%v: %v", args, err)
-	}
-	return stderr.String()
-}
 
 // TestCommands drives a server with nothing but the command line.
 func TestCommands(t *testing.T) {

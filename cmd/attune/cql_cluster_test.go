@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // TestANodeOfThreeIsKilled kills one of three CQL nodes while events are written, and starts
 // it again: every write is acknowledged, at the first try, and nothing is lost.
 func TestANodeOfThreeIsKilled(t *testing.T) {
-	cluster := storetest.StartCQLCluster(t, 3)
+	cluster := testservers.StartCQLCluster(t, 3)
 	where := newKeyspace(t, cluster.Redis, cluster.Nodes, 3)
 	r := serveReplicas(t, where, 2)
 	random := rand.New(rand.NewPCG(5, 6))

@@ -3,7 +3,6 @@ package main_test
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -22,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // TestStoresOverTLS reaches both stores through TLS; not in the clear, and not behind a
@@ -33,8 +32,8 @@ func TestStoresOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	authority, certificate := certificates(t)
-	redis := encrypts(t, storetest.Redis(t), certificate)
-	scylla := place{"--scylla", encrypts(t, storetest.CQL(t)[0], certificate), "--keyspace", "cmd_" + strings.ToLower(rand.Text()[:8])}
+	redis := encrypts(t, testservers.Redis(t), certificate)
+	scylla := place{"--scylla", encrypts(t, testservers.CQL(t)[0], certificate), "--keyspace", testservers.KeyspaceName()}
 	signed := slices.Concat(scylla, place{"--scylla-tls", "--stores-ca", authority})
 	if out, err := run(t, slices.Concat(place{"migrate", "--replication", "1"}, signed)...); err != nil {
 		t.Fatalf("migrate: %v: %s", err, out)

@@ -9,14 +9,14 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // TestTwoReplicasWriteTheSameUsers sends 1,000 events of each of 100 users to both of two
 // servers at once, in other batches: every event counts once.
 func TestTwoReplicasWriteTheSameUsers(t *testing.T) {
 	const users, each, size = 100, 1000, 500
-	where := keyspace(t, storetest.Redis(t))
+	where := keyspace(t, testservers.Redis(t))
 	r := serveReplicas(t, where, 2)
 	var events []*attunev1.Event
 	for n := range users * each {

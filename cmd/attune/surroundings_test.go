@@ -13,19 +13,6 @@ import (
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
-// oneLine expects of an error output that it is one line that a person can read.
-func oneLine(t *testing.T, text string, wants ...string) {
-	t.Helper()
-	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "attune: error: ") {
-		t.Errorf("not one line of error:\n%s", text)
-	}
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q does not say %q", text, want)
-		}
-	}
-}
-
 // newerFormat makes a folder's database look like that of a newer version; what it returns
 // undoes that.
 func newerFormat(t *testing.T, dir string) (undo func()) {
@@ -231,22 +218,5 @@ func TestADamagedModelIsPassedOver(t *testing.T) {
 	}
 	if log := s.log(t); strings.Contains(log, "CANNOT BE READ") {
 		t.Errorf("after a new training the server logged:\n%s", log)
-	}
-}
-
-func seen(id, user string) *attunev1.Event {
-	return &attunev1.Event{EventId: id, Type: "view_item", UserId: user, ItemId: "lamp"}
-}
-
-func (s *service) write(t *testing.T, events ...*attunev1.Event) (*attunev1.WriteResponse, error) {
-	t.Helper()
-	return attunev1.NewEventServiceClient(s.conn).Write(t.Context(), &attunev1.WriteRequest{Events: events})
-}
-
-// stop ends the server as an operator would.
-func (s *service) stop(t *testing.T) {
-	t.Helper()
-	if err := s.end(os.Interrupt); err != nil {
-		t.Errorf("the server ended with %v", err)
 	}
 }

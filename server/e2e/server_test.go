@@ -4,7 +4,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // Pebble leaves a ticker behind where it cannot open a folder, as one that is held already.
@@ -59,8 +58,8 @@ func everywhere(t *testing.T, run func(t *testing.T, where server.StoreConfig)) 
 func keyspace(t testing.TB) server.StoreConfig {
 	t.Helper()
 	where := server.StoreConfig{
-		Redis:        []string{storetest.Redis(t)},
-		ScyllaConfig: server.ScyllaConfig{Scylla: storetest.CQL(t), Keyspace: "e2e_" + strings.ToLower(rand.Text()[:8])},
+		Redis:        []string{testservers.Redis(t)},
+		ScyllaConfig: server.ScyllaConfig{Scylla: testservers.CQL(t), Keyspace: testservers.KeyspaceName()},
 	}
 	making := server.MigrateConfig{ScyllaConfig: where.ScyllaConfig, Replication: 1, Shards: 4}
 	if err := server.Migrate(t.Context(), making, slog.New(slog.DiscardHandler), io.Discard); err != nil {

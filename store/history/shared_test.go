@@ -2,12 +2,10 @@ package history_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,13 +14,13 @@ import (
 	"github.com/attune-shop/attune/store/history"
 	"github.com/attune-shop/attune/store/redis"
 	"github.com/attune-shop/attune/store/scylla"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 // keyspace makes one for the test.
 func keyspace(t *testing.T) scylla.Options {
 	t.Helper()
-	options := scylla.Options{Hosts: storetest.CQL(t), Keyspace: "test_" + strings.ToLower(rand.Text()[:8]), Logger: slog.New(slog.DiscardHandler)}
+	options := scylla.Options{Hosts: testservers.CQL(t), Keyspace: testservers.KeyspaceName(), Logger: slog.New(slog.DiscardHandler)}
 	err := scylla.Migrate(t.Context(), options, scylla.MigrateOptions{Replication: 1, Shards: 4}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +58,7 @@ func unwrapped(s store.Stores) store.Stores { return s }
 // TestAReplicaThatDied has one replica stop after each step of a write, for good, and its
 // client never come back: the other one finishes what is in the log, and only that.
 func TestAReplicaThatDied(t *testing.T) {
-	where, addr := keyspace(t), storetest.Redis(t)
+	where, addr := keyspace(t), testservers.Redis(t)
 	living := replica(t, where, addr, history.Options{LookEvery: 20 * time.Millisecond, AdoptAfter: 100 * time.Millisecond, FlushEvery: 20 * time.Millisecond}, unwrapped)
 	var users, events int64
 	for _, method := range []string{"Append", "PutEvents", "PutLinks", "SwapFeatures"} {
@@ -121,7 +119,7 @@ func TestAReplicaThatDied(t *testing.T) {
 // TestReadersOfAnotherReplicasWrites: what one replica acknowledged the other knows at once,
 // and follows within seconds.
 func TestReadersOfAnotherReplicasWrites(t *testing.T) {
-	where, addr := keyspace(t), storetest.Redis(t)
+	where, addr := keyspace(t), testservers.Redis(t)
 	one, two := replica(t, where, addr, history.Options{}, unwrapped), replica(t, where, addr, history.Options{}, unwrapped)
 	const n = 200
 	for i := range n {

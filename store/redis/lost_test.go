@@ -16,7 +16,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 	attuneredis "github.com/attune-shop/attune/store/redis"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
 
 const shard = 3
@@ -84,7 +84,7 @@ func client(t *testing.T, addr string) *redis.Client {
 // the values nor the tickets in it are taken for what is.
 func TestAnOlderDump(t *testing.T) {
 	dir := t.TempDir()
-	server := storetest.StartRedis(t, dir, "--save", "")
+	server := testservers.StartRedis(t, dir, "--save", "")
 	v := open(t, attuneredis.Options{Addrs: []string{server.Addr}})
 	bob := []event.Visitor{event.User("bob")}
 	ticket, err := v.GetFeatures(t.Context(), shard, bob)
@@ -119,8 +119,8 @@ func TestAnOlderDump(t *testing.T) {
 // TestFailover has a replica that lags behind become the master, and the old master come
 // back as the master again.
 func TestFailover(t *testing.T) {
-	first := storetest.StartRedis(t, t.TempDir(), "--save", "")
-	second := storetest.StartRedis(t, t.TempDir(), "--save", "", "--repl-diskless-sync-delay", "0")
+	first := testservers.StartRedis(t, t.TempDir(), "--save", "")
+	second := testservers.StartRedis(t, t.TempDir(), "--save", "", "--repl-diskless-sync-delay", "0")
 	host, port, err := net.SplitHostPort(first.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestFailover(t *testing.T) {
 }
 
 func TestFlushedAndExpired(t *testing.T) {
-	server := storetest.StartRedis(t, t.TempDir(), "--save", "")
+	server := testservers.StartRedis(t, t.TempDir(), "--save", "")
 	v := open(t, attuneredis.Options{Addrs: []string{server.Addr}, TTL: time.Second})
 	ticket := v.get()
 	if err := client(t, server.Addr).FlushAll(t.Context()).Err(); err != nil {
@@ -181,7 +181,7 @@ func TestServersThatAreRefused(t *testing.T) {
 		"allkeys-lru": {"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"},
 		"NOAUTH":      {"--requirepass", "secret"},
 	} {
-		server := storetest.StartRedis(t, t.TempDir(), append([]string{"--save", ""}, args...)...)
+		server := testservers.StartRedis(t, t.TempDir(), append([]string{"--save", ""}, args...)...)
 		_, err := attuneredis.Open(t.Context(), attuneredis.Options{Addrs: []string{server.Addr}})
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), server.Addr) {
 			t.Errorf("error is %v, want one of %s at %s", err, name, server.Addr)
@@ -196,7 +196,7 @@ func TestAUserOfFewRights(t *testing.T) {
 	if err := os.WriteFile(acl, []byte(user), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := storetest.StartRedis(t, t.TempDir(), "--save", "", "--aclfile", acl)
+	server := testservers.StartRedis(t, t.TempDir(), "--save", "", "--aclfile", acl)
 	v := open(t, attuneredis.Options{Addrs: []string{server.Addr}, Username: "attune", Password: "secret"})
 	v.swap(v.get(), "a")
 	v.wants("a")
@@ -210,7 +210,7 @@ func TestAUserOfFewRights(t *testing.T) {
 func TestCluster(t *testing.T) {
 	var addrs []string
 	for range 3 {
-		server := storetest.StartRedis(t, t.TempDir(), "--save", "", "--cluster-enabled", "yes")
+		server := testservers.StartRedis(t, t.TempDir(), "--save", "", "--cluster-enabled", "yes")
 		addrs = append(addrs, server.Addr)
 	}
 	for i, addr := range addrs {
@@ -266,12 +266,12 @@ func TestCluster(t *testing.T) {
 // store goes on with the replica, in which it takes no value for the newest.
 func TestSentinel(t *testing.T) {
 	dir := t.TempDir()
-	master := storetest.StartRedis(t, dir, "--save", "", "--dbfilename", "master.rdb")
+	master := testservers.StartRedis(t, dir, "--save", "", "--dbfilename", "master.rdb")
 	host, port, err := net.SplitHostPort(master.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	replica := storetest.StartRedis(t, dir, "--save", "", "--dbfilename", "replica.rdb", "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
+	replica := testservers.StartRedis(t, dir, "--save", "", "--dbfilename", "replica.rdb", "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
 	conf := filepath.Join(dir, "sentinel.conf")
 	watch := "requirepass secret\n" +
 		"sentinel monitor shop " + host + " " + port + " 1\n" +
@@ -279,7 +279,7 @@ func TestSentinel(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(watch), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sentinel := storetest.StartRedis(t, dir, conf, "--sentinel")
+	sentinel := testservers.StartRedis(t, dir, conf, "--sentinel")
 	options := attuneredis.Options{Addrs: []string{sentinel.Addr}, MasterName: "shop", SentinelPassword: "secret"}
 	v := open(t, options)
 	v.swap(v.get(), "a")
@@ -313,7 +313,7 @@ func TestSentinel(t *testing.T) {
 
 // TestGoneAndBack stops Redis: calls fail soon, with a clear error, and go on when it is back.
 func TestGoneAndBack(t *testing.T) {
-	server := storetest.StartRedis(t, t.TempDir(), "--save", "")
+	server := testservers.StartRedis(t, t.TempDir(), "--save", "")
 	v := open(t, attuneredis.Options{Addrs: []string{server.Addr}})
 	v.get()
 	server.Kill()

@@ -3,7 +3,6 @@ package scylla
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -11,14 +10,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
-	"github.com/attune-shop/attune/store/storetest"
+	"github.com/attune-shop/attune/store/testservers"
 )
-
-func newName() string { return "test_" + strings.ToLower(rand.Text()[:8]) }
 
 // TestMigrateFromSeveralProcesses: all of them end well, on one keyspace.
 func TestMigrateFromSeveralProcesses(t *testing.T) {
-	options := Options{Hosts: storetest.CQL(t), Keyspace: newName()}
+	options := Options{Hosts: testservers.CQL(t), Keyspace: testservers.KeyspaceName()}
 	migrate := MigrateOptions{Replication: 1, Shards: 3}
 	migrating, ctx := errgroup.WithContext(t.Context())
 	outs := make([]bytes.Buffer, 4)
@@ -74,7 +71,7 @@ func TestMigrateFromSeveralProcesses(t *testing.T) {
 
 // TestDryRun prints what makes a keyspace, and makes none.
 func TestDryRun(t *testing.T) {
-	options := Options{Hosts: storetest.CQL(t), Keyspace: newName()}
+	options := Options{Hosts: testservers.CQL(t), Keyspace: testservers.KeyspaceName()}
 	var out bytes.Buffer
 	if err := Migrate(t.Context(), options, MigrateOptions{Replication: 1, Shards: 3, DryRun: true}, &out); err != nil {
 		t.Fatal(err)
@@ -109,12 +106,12 @@ func TestDryRun(t *testing.T) {
 }
 
 func TestKeyspacesThatCannotBeOpened(t *testing.T) {
-	hosts := storetest.CQL(t)
+	hosts := testservers.CQL(t)
 	for name, tc := range map[string]struct {
 		options Options
 		wants   string
 	}{
-		"no keyspace": {Options{Hosts: hosts, Keyspace: newName()}, "attune migrate"},
+		"no keyspace": {Options{Hosts: hosts, Keyspace: testservers.KeyspaceName()}, "attune migrate"},
 		"no server":   {Options{Hosts: []string{"127.0.0.1:1"}, Keyspace: "x"}, "127.0.0.1:1"},
 		"no level":    {Options{Hosts: hosts, Keyspace: "x", Consistency: "SOME"}, "SOME"},
 		"two ports":   {Options{Hosts: []string{"a:1", "b:2"}, Keyspace: "x"}, "one port"},

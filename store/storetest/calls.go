@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -15,15 +16,25 @@ var callCases = []testCase{
 	{"calls/a context that has ended ends every call", func(s *suite) {
 		v := s.inShard(0, 1)[0]
 		revision := s.change(0, store.ItemChange{Put: []event.Item{{ID: "lamp"}}})
-		s.must(s.SaveModel(s.ctx, store.Model{Version: "1"}, strings.NewReader("x")))
+		for _, version := range []string{"0", "1"} {
+			s.must(s.SaveModel(s.ctx, store.Model{Version: version}, strings.NewReader("x")))
+		}
 		s.must(s.SetActiveModel(s.ctx, "1"))
 		s.must(s.SaveCheckpoint(s.ctx, "trend", []byte("x")))
+		s.must(s.Lease(s.ctx, "work", "ann", time.Minute))
+		s.must(s.PutRejected(s.ctx, []store.DeadLetter{{Data: []byte("x")}}))
+		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "cookie", UserID: "ann"}}))
+		letters, err := s.RejectedLetters(s.ctx, "", 10)
+		s.must(err)
+		letter := letters[0].ID
 		ctx, cancel := context.WithCancel(s.ctx)
 		cancel()
 		never := func(store.Record) error { s.Error("a callback ran"); return context.Canceled }
 		for name, call := range map[string]func() error{
+			"Head":        func() error { _, err := s.Head(ctx, 0); return err },
 			"Append":      func() error { return s.Append(ctx, 0, 1, []byte("x")) },
 			"ReadLog":     func() error { return s.ReadLog(ctx, 0, 1, func(store.Seq, []byte) error { return nil }) },
+			"Mark":        func() error { _, err := s.Mark(ctx, 0); return err },
 			"SetMark":     func() error { return s.SetMark(ctx, 0, 1) },
 			"TrimLog":     func() error { return s.TrimLog(ctx, 0, 1) },
 			"PutEvents":   func() error { return s.PutEvents(ctx, 0, []store.Record{record(v, "a", 1, "")}) },
@@ -31,14 +42,16 @@ var callCases = []testCase{
 			"ReadEvents":  func() error { return s.ReadEvents(ctx, 0, v, never) },
 			"ScanEvents":  func() error { return s.ScanEvents(ctx, never) },
 			"PutLinks":    func() error { return s.PutLinks(ctx, []event.Link{{AnonymousID: "a", UserID: "b"}}) },
+			"Owner":       func() error { _, err := s.Owner(ctx, "cookie"); return err },
 			"LinkedTo":    func() error { _, err := s.LinkedTo(ctx, "b"); return err },
 			"GetFeatures": func() error { _, err := s.GetFeatures(ctx, 0, []event.Visitor{v}); return err },
 			"SwapFeatures": func() error {
 				_, err := s.SwapFeatures(ctx, 0, []store.Change{{Visitor: v, New: []byte("a")}})
 				return err
 			},
-			"ScanFeatures": func() error { return s.ScanFeatures(ctx, func(event.Visitor, []byte) error { return nil }) },
-			"Items":        func() error { _, err := s.Items(ctx, func(event.Item) error { return nil }); return err },
+			"FlushFeatures": func() error { return s.FlushFeatures(ctx, 0) },
+			"ScanFeatures":  func() error { return s.ScanFeatures(ctx, func(event.Visitor, []byte) error { return nil }) },
+			"Items":         func() error { _, err := s.Items(ctx, func(event.Item) error { return nil }); return err },
 			"ChangeItems": func() error {
 				_, err := s.ChangeItems(ctx, revision, store.ItemChange{Delete: []string{"lamp"}})
 				return err
@@ -46,15 +59,20 @@ var callCases = []testCase{
 			"ItemChanges": func() error {
 				return s.ItemChanges(ctx, revision, func(store.Seq, store.ItemChange) error { return nil })
 			},
-			"Lease":       func() error { return s.Lease(ctx, "work", "ann", time.Minute) },
-			"EndLease":    func() error { return s.EndLease(ctx, "work", "ann") },
-			"PutRejected": func() error { return s.PutRejected(ctx, []store.DeadLetter{{}}) },
-			"Rejected":    func() error { _, err := s.RejectedLetters(ctx, "", 10); return err },
-			"SaveModel":   func() error { return s.SaveModel(ctx, store.Model{Version: "2"}, strings.NewReader("x")) },
-			"OpenModel":   func() error { _, err := s.OpenModel(ctx, "1"); return err },
-			"Models":      func() error { _, err := s.Models(ctx); return err },
-			"ActiveModel": func() error { _, err := s.ActiveModel(ctx); return err },
-			"Checkpoint":  func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
+			"Lease":           func() error { return s.Lease(ctx, "play", "ann", time.Minute) },
+			"EndLease":        func() error { return s.EndLease(ctx, "work", "ann") },
+			"PutRejected":     func() error { return s.PutRejected(ctx, []store.DeadLetter{{}}) },
+			"RejectedLetters": func() error { _, err := s.RejectedLetters(ctx, "", 10); return err },
+			"RejectedLetter":  func() error { _, err := s.RejectedLetter(ctx, letter); return err },
+			"DeleteRejected":  func() error { return s.DeleteRejected(ctx, []string{letter}) },
+			"SaveModel":       func() error { return s.SaveModel(ctx, store.Model{Version: "2"}, strings.NewReader("x")) },
+			"OpenModel":       func() error { _, err := s.OpenModel(ctx, "1"); return err },
+			"Models":          func() error { _, err := s.Models(ctx); return err },
+			"ActiveModel":     func() error { _, err := s.ActiveModel(ctx); return err },
+			"SetActiveModel":  func() error { return s.SetActiveModel(ctx, "0") },
+			"DeleteModel":     func() error { return s.DeleteModel(ctx, "0") },
+			"SaveCheckpoint":  func() error { return s.SaveCheckpoint(ctx, "trend", []byte("y")) },
+			"Checkpoint":      func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
 		} {
 			if err := call(); err == nil {
 				s.Errorf("%s went on", name)
@@ -62,11 +80,68 @@ var callCases = []testCase{
 				s.wants(err, context.Canceled)
 			}
 		}
+		// None of them changed anything.
 		head, err := s.Head(s.ctx, 0)
 		s.must(err)
-		s.equal(store.Seq(0), head)
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		s.equal([]store.Seq{0, 0}, []store.Seq{head, mark})
 		s.equal("(none)", s.feature(0, v))
 		s.equal(0, len(s.events(v)))
+		linked, err := s.LinkedTo(s.ctx, "b")
+		s.must(err)
+		s.equal(0, len(linked))
+		items, now := s.items()
+		s.equal(1, len(items))
+		s.equal(revision, now)
+		left, err := s.RejectedLetters(s.ctx, "", 10)
+		s.must(err)
+		s.equal(letters, left)
+		models, err := s.Models(s.ctx)
+		s.must(err)
+		s.equal(2, len(models))
+		active, err := s.ActiveModel(s.ctx)
+		s.must(err)
+		s.equal("1", active)
+		data, err := s.Checkpoint(s.ctx, "trend")
+		s.must(err)
+		s.equal("x", string(data))
+		s.wants(s.Lease(s.ctx, "work", "bob", time.Minute), event.ErrBusy)
+		s.must(s.Lease(s.ctx, "play", "bob", time.Minute))
+	}},
+	{"calls/a callback's error ends the call and comes back as it is", func(s *suite) {
+		v := s.inShard(0, 2)
+		revision := store.Seq(0)
+		for i, v := range v {
+			s.must(s.Append(s.ctx, 0, store.Seq(i+1), []byte(v)))
+			s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", store.Seq(i+1), ""), record(v, "b", store.Seq(i+1), "")}))
+			s.swap(v, nil, []byte("features"))
+			revision = s.change(revision, store.ItemChange{Put: []event.Item{{ID: string(v)}}})
+		}
+		stop, calls := errors.New("stop"), 0
+		fail := func() error { calls++; return stop }
+		ofRecords := func(store.Record) error { return fail() }
+		methods := map[string]func() error{
+			"ReadLog":      func() error { return s.ReadLog(s.ctx, 0, 1, func(store.Seq, []byte) error { return fail() }) },
+			"ReadEvents":   func() error { return s.ReadEvents(s.ctx, 0, v[0], ofRecords) },
+			"ScanEvents":   func() error { return s.ScanEvents(s.ctx, ofRecords) },
+			"ScanFeatures": func() error { return s.ScanFeatures(s.ctx, func(event.Visitor, []byte) error { return fail() }) },
+			"Items":        func() error { _, err := s.Items(s.ctx, func(event.Item) error { return fail() }); return err },
+		}
+		if s.Shared() { // else nothing is kept of changes
+			methods["ItemChanges"] = func() error {
+				return s.ItemChanges(s.ctx, 0, func(store.Seq, store.ItemChange) error { return fail() })
+			}
+		}
+		for name, call := range methods {
+			calls = 0
+			if err := call(); err != stop { //nolint:errorlint // not even wrapped
+				s.Errorf("%s returned %#v", name, err)
+			}
+			if calls != 1 {
+				s.Errorf("%s went on, %d calls", name, calls)
+			}
+		}
 	}},
 	{"calls/lists without elements are fine", func(s *suite) {
 		s.must(s.PutEvents(s.ctx, 0, nil))

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -138,15 +137,6 @@ var eventCases = []testCase{
 				s.Fatalf("%s is there: %v", keys[i].EventID, there[i])
 			}
 		}
-	}},
-	{"events/a reader's error comes back as it is", func(s *suite) {
-		v := s.inShard(0, 1)[0]
-		s.must(s.PutEvents(s.ctx, 0, []store.Record{record(v, "a", 1, ""), record(v, "b", 1, "")}))
-		stop, calls := errors.New("stop"), 0
-		fn := func(store.Record) error { calls++; return stop }
-		s.wants(s.ReadEvents(s.ctx, 0, v, fn), stop)
-		s.wants(s.ScanEvents(s.ctx, fn), stop)
-		s.equal(2, calls)
 	}},
 }
 

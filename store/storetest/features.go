@@ -44,6 +44,25 @@ func (s *suite) feature(shard int, v event.Visitor) string {
 	return "(none)"
 }
 
+// kept returns what a crash left of features that were want: these or, where the store may
+// lose them, none.
+func (s *suite) kept(shard int, v event.Visitor, want string) string {
+	s.Helper()
+	found := s.feature(shard, v)
+	if found != want && (found != "(none)" || !s.LosesFeatures()) {
+		s.Errorf("a crash left %q of %q", found, want)
+	}
+	return found
+}
+
+// install swaps in shard 0 as one who found old.
+func (s *suite) install(v event.Visitor, old store.Stored, value string) bool {
+	s.Helper()
+	done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: old, New: []byte(value)}})
+	s.must(err)
+	return done[0]
+}
+
 var featureCases = []testCase{
 	{"features/a swap needs the stored value", func(s *suite) {
 		v := s.inShard(0, 1)[0]
@@ -66,20 +85,35 @@ var featureCases = []testCase{
 			s.Skip("nothing is ever lost")
 		}
 		v := s.inShard(0, 2)
-		install := func(v event.Visitor, old store.Stored, value string) bool {
-			done, err := s.SwapFeatures(s.ctx, 0, []store.Change{{Visitor: v, Old: old, New: []byte(value)}})
-			s.must(err)
-			return done[0]
-		}
 		before := s.stored(0, v[0])
-		s.equal(false, install(v[0], store.Stored{}, "of one who did not ask"))
-		s.equal(false, install(v[1], before, "of another"))
-		s.equal(true, install(v[0], s.stored(0, v[0]), "a"))
-		s.equal(true, install(v[0], s.stored(0, v[0]), ""))
+		s.equal(false, s.install(v[0], store.Stored{}, "of one who did not ask"))
+		s.equal(false, s.install(v[1], before, "of another"))
+		s.equal(true, s.install(v[0], s.stored(0, v[0]), "a"))
+		s.equal(true, s.install(v[0], s.stored(0, v[0]), ""))
 		s.equal(true, s.swap(v[0], []byte{}, nil)) // lost
-		s.equal(false, install(v[0], before, "made from what is old by now"))
-		s.equal(true, install(v[0], s.stored(0, v[0]), "b"))
+		s.equal(false, s.install(v[0], before, "made from what is old by now"))
+		s.equal(true, s.install(v[0], s.stored(0, v[0]), "b"))
 		s.equal("b", s.feature(0, v[0]))
+	}},
+	{"features/what a crash lost is gone for good", func(s *suite) {
+		if !s.LosesFeatures() {
+			s.Skip("nothing is ever lost")
+		}
+		v := s.inShard(0, 2)
+		s.swap(v[0], nil, []byte("old"))
+		old := s.stored(0, v[0])
+		s.swap(v[0], []byte("old"), []byte("new"))
+		absent := s.stored(0, v[1])
+		s.crash()
+		found := s.kept(0, v[0], "new")
+		s.equal(false, s.install(v[0], old, "made from what is old by now"))
+		if found == "(none)" {
+			s.equal(false, s.install(v[1], absent, "made from what was read before the loss"))
+		}
+		for _, v := range v {
+			s.equal(true, s.install(v, s.stored(0, v), "again"))
+			s.equal("again", s.feature(0, v))
+		}
 	}},
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
@@ -134,7 +168,7 @@ var featureCases = []testCase{
 		mark, err := s.Mark(s.ctx, 0)
 		s.must(err)
 		if mark == 1 {
-			s.equal("folded", s.feature(0, v))
+			s.kept(0, v, "folded")
 			s.equal(1, len(s.events(v)))
 		}
 	}},
@@ -243,7 +277,7 @@ var featureCases = []testCase{
 		s.must(s.Append(s.ctx, 1, 1, nil))
 		s.crash()
 		for _, v := range visitors {
-			s.equal(strconv.Itoa(2*each), s.feature(1, v))
+			s.kept(1, v, strconv.Itoa(2*each))
 		}
 	}},
 	{"features/what a swap removed stays away", func(s *suite) {

@@ -95,14 +95,6 @@ var logCases = []testCase{
 		s.equal(10, len(s.rows(1, 1)))
 		s.must(s.Append(s.ctx, 0, 11, []byte("next")))
 	}},
-	{"log/a reader's error comes back as it is", func(s *suite) {
-		s.must(s.Append(s.ctx, 0, 1, []byte("a")))
-		s.must(s.Append(s.ctx, 0, 2, []byte("b")))
-		stop, calls := errors.New("stop"), 0
-		err := s.ReadLog(s.ctx, 0, 1, func(store.Seq, []byte) error { calls++; return stop })
-		s.wants(err, stop)
-		s.equal(1, calls)
-	}},
 	{"log/a mark never goes back", func(s *suite) {
 		s.must(s.SetMark(s.ctx, 0, 5))
 		s.must(s.SetMark(s.ctx, 0, 3))
@@ -122,6 +114,49 @@ var logCases = []testCase{
 		s.reopen()
 		s.equal(1, len(s.rows(0, 5)))
 		s.must(s.Append(s.ctx, 0, 6, []byte("next")))
+	}},
+	{"log/many rows are read from anywhere and trimmed up to anywhere", func(s *suite) {
+		head := store.Seq(0)
+		grow := func(to store.Seq) {
+			for ; head < to; head++ {
+				s.must(s.Append(s.ctx, 0, head+1, []byte(number(int(head+1)))))
+			}
+		}
+		whole := func(from store.Seq) {
+			s.Helper()
+			got, err := s.Head(s.ctx, 0)
+			s.must(err)
+			s.equal(head, got)
+			want := map[store.Seq]string{}
+			for seq := from; seq <= head; seq++ {
+				want[seq] = number(int(seq))
+			}
+			s.equal(want, s.rows(0, from))
+		}
+		// Stores may part a shard's rows by their numbers.
+		grow(300)
+		for _, from := range []store.Seq{1, 2, 100, 127, 128, 129, 255, 256, 300, 301} {
+			whole(from)
+		}
+		for _, before := range []store.Seq{2, 100, 128, 129, 257} {
+			s.must(s.TrimLog(s.ctx, 0, before))
+			s.equal(0, len(s.rows(0, before-1)))
+			whole(before)
+		}
+		s.must(s.TrimLog(s.ctx, 0, 129)) // trimmed already
+		s.reopen()
+		whole(257)
+		s.equal(0, len(s.rows(0, 1)))
+		s.wants(s.Append(s.ctx, 0, 10, []byte("x")), store.ErrTaken)
+		s.wants(s.Append(s.ctx, 0, 300, []byte("x")), store.ErrTaken)
+		grow(310)
+		whole(257)
+		s.must(s.TrimLog(s.ctx, 0, 1000))
+		s.reopen()
+		whole(310)
+		s.equal(0, len(s.rows(0, 309)))
+		grow(312)
+		whole(310)
 	}},
 	{"log/shards do not wait for each other's numbers", func(s *suite) {
 		const each = 20

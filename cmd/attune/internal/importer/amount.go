@@ -9,7 +9,7 @@ import (
 var errAmount = errors.New("not an amount of whole minor units")
 
 // minorUnits reads a decimal amount such as "12.5" as minor units of a currency with that
-// many digits behind the point, 1250 for two. It is exact: an amount that is finer than a
+// many digits after the point, 1250 for two. It is exact: an amount that is finer than a
 // minor unit is an error, trailing zeros aside.
 func minorUnits(s string, digits int) (int64, error) {
 	whole, fraction, _ := strings.Cut(s, ".")

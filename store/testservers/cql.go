@@ -1,4 +1,4 @@
-package storetest
+package testservers
 
 import (
 	"os"
@@ -69,10 +69,7 @@ func (c *CQLCluster) Start(node int) {
 // services runs the script that starts servers, with a folder of this cluster's own.
 func (c *CQLCluster) services(args ...string) string {
 	c.t.Helper()
-	script, err := filepath.Abs("../../.ci/services")
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	script := filepath.Join(moduleFolder(c.t), ".ci", "services")
 	command := exec.Command(script, args...)
 	command.Env = append(os.Environ(), "ATTUNE_SERVICES="+c.home)
 	command.Stderr = os.Stderr
@@ -81,4 +78,21 @@ func (c *CQLCluster) services(args ...string) string {
 		c.t.Fatalf("%s %s: %v", script, strings.Join(args, " "), err)
 	}
 	return string(out)
+}
+
+// moduleFolder returns the folder of go.mod, which tests run below.
+func moduleFolder(t testing.TB) string {
+	t.Helper()
+	start, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatalf("there is no go.mod in %s or above", start)
+		}
+	}
 }
