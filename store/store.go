@@ -102,6 +102,11 @@ type Log interface {
 	// SetMark moves the mark forward; a mark never goes back, a smaller one is ignored.
 	// A mark that survives a crash implies that every Put and Swap before it does, too.
 	SetMark(ctx context.Context, shard int, mark Seq) error
+	// Fence returns the number of a row that SetFence noted: the greatest, 0 where there is none.
+	Fence(ctx context.Context, shard int) (Seq, error)
+	// SetFence notes the number of a row that those who skip it must read all the same. A
+	// smaller one than before is ignored. Who sees a mark sees what was noted before it.
+	SetFence(ctx context.Context, shard int, row Seq) error
 	// TrimLog deletes rows before the given number; the newest row always stays.
 	TrimLog(ctx context.Context, shard int, before Seq) error
 }
@@ -141,6 +146,16 @@ type Links interface {
 	LinkedTo(ctx context.Context, userID string) ([]string, error)
 }
 
+// Epoch is a life of a shard's features. Who reads another ID than before has lost all of
+// them, or reads from another place; what was stored in one epoch is not found in another.
+type Epoch struct {
+	// ID differs from that of every other epoch of any place, but a place that was left and
+	// is asked again has its old one. It is empty where features are never lost.
+	ID string
+	// New says that the call began the epoch, of which nobody else knows as such.
+	New bool
+}
+
 // Stored is a visitor's features as they were found.
 type Stored struct {
 	// Value is nil where the visitor has none.
@@ -150,6 +165,8 @@ type Stored struct {
 	// read after the token was given: it becomes void as soon as anybody else installs one
 	// or features are lost again.
 	Token string
+	// Epoch is the one in which they were found.
+	Epoch Epoch
 }
 
 // Change asks that a visitor's features become New if they are still Old; a nil New
@@ -164,9 +181,12 @@ type Change struct {
 // immutable: what Get returns and what Swap is given may be shared and must not be changed.
 type Features interface {
 	// LosesFeatures tells whether stored values may vanish, as from a cache. They vanish
-	// for good: an older value never comes back. Where they may not, a visitor without a
-	// value has no projected event.
+	// for good: within an epoch an older value never comes back. Where they may not, a
+	// visitor without a value has no projected event.
 	LosesFeatures() bool
+	// BeginEpoch loses all features of the shard, unless its epoch is another than the one
+	// named by now, and returns the epoch that it has then.
+	BeginEpoch(ctx context.Context, shard int, instead string) (Epoch, error)
 	// GetFeatures returns what is stored of each visitor.
 	GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]Stored, error)
 	// SwapFeatures carries each change out on its own and tells which were: a change whose

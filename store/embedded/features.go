@@ -36,6 +36,11 @@ func (s *Store) onDisk(sh *shard, v event.Visitor) ([]byte, error) {
 // LosesFeatures implements store.Features.
 func (s *Store) LosesFeatures() bool { return false }
 
+// BeginEpoch implements store.Features: nothing is ever lost.
+func (s *Store) BeginEpoch(ctx context.Context, _ int, _ string) (store.Epoch, error) {
+	return store.Epoch{}, ctx.Err()
+}
+
 // GetFeatures implements store.Features.
 func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]store.Stored, error) {
 	sh := s.shards[shard]

@@ -20,6 +20,7 @@ import (
 //	F                                      format version (1 byte), number of shards (4)
 //	l shard(2) seq(8)                      log row
 //	m shard(2)                             mark (8)
+//	p shard(2)                             fence (8)
 //	e shard(2) visitor \0 event \0 seq(8)  event
 //	o anonymous \0 time(8) event \0 user   link, the least first
 //	u user \0 anonymous                    link seen from the user

@@ -137,6 +137,31 @@ func (s *Store) SetMark(ctx context.Context, shard int, mark store.Seq) error {
 	return s.commit(batch, pebble.NoSync, func(error) { sh.marking.leave() })
 }
 
+// Fence implements store.Log.
+func (s *Store) Fence(ctx context.Context, shard int) (store.Seq, error) {
+	fence, err := s.db.number(shardKey('p', shard))
+	if err != nil {
+		return 0, fmt.Errorf("fence of shard %d: %w", shard, err)
+	}
+	return store.Seq(fence), ctx.Err()
+}
+
+// SetFence implements store.Log.
+func (s *Store) SetFence(ctx context.Context, shard int, row store.Seq) error {
+	sh := s.shards[shard]
+	if err := s.enter(ctx, sh.marking); err != nil {
+		return err
+	}
+	defer sh.marking.leave()
+	old, err := s.Fence(ctx, shard)
+	if err != nil || row <= old {
+		return err
+	}
+	return s.put(ctx, pebble.NoSync, func(batch *pebble.Batch) error {
+		return batch.Set(shardKey('p', shard), binary.BigEndian.AppendUint64(nil, uint64(row)), nil)
+	})
+}
+
 // TrimLog implements store.Log.
 func (s *Store) TrimLog(ctx context.Context, shard int, before store.Seq) error {
 	end := min(before, store.Seq(s.shards[shard].head.Load()))

@@ -51,11 +51,11 @@ func (s *shard) readNew(ctx context.Context, cursor Cursor, fn func(int, store.S
 		if seq > projected {
 			return errStop
 		}
-		events, _, err := decodeRow(row)
+		c, err := decodeRow(row)
 		if err != nil {
 			return err
 		}
-		if err := fn(s.number, seq, events); err != nil {
+		if err := fn(s.number, seq, c.events); err != nil {
 			return err
 		}
 		cursor[s.number] = seq

@@ -27,24 +27,32 @@ func FuzzRow(f *testing.F) {
 	seed, _, _ := encodeRow(nil, 7, []entry{{event: &purchase}, {event: &purchase}})
 	f.Add([]byte(nil))
 	f.Add(seed)
+	f.Add(encodeFence("epoch"))
 	f.Fuzz(func(t *testing.T, row []byte) {
-		events, data, err := decodeRow(row)
+		c, err := decodeRow(row)
 		known(t, err)
 		if err != nil {
 			return
 		}
-		entries := make([]entry, len(events))
-		for i := range events {
-			again, err := event.Decode(data[i])
-			if err != nil || again.ID != events[i].ID {
-				t.Errorf("the binary form of event %d is of %q, not %q: %v", i, again.ID, events[i].ID, err)
+		if c.fence {
+			again, err := decodeRow(encodeFence(c.epoch))
+			if err != nil || !again.fence || again.epoch != c.epoch {
+				t.Errorf("the fence of %q written again is %+v, %v", c.epoch, again, err)
 			}
-			entries[i].event = &events[i]
+			return
+		}
+		entries := make([]entry, len(c.events))
+		for i := range c.events {
+			again, err := event.Decode(c.data[i])
+			if err != nil || again.ID != c.events[i].ID {
+				t.Errorf("the binary form of event %d is of %q, not %q: %v", i, again.ID, c.events[i].ID, err)
+			}
+			entries[i].event = &c.events[i]
 		}
 		written, n, _ := encodeRow(nil, 0, entries)
-		again, _, err := decodeRow(written)
-		if err != nil || len(again) != n || n < len(events) && len(written) < maxRow/2 {
-			t.Errorf("written again: %d events of %d, %v", len(again), len(events), err)
+		again, err := decodeRow(written)
+		if err != nil || len(again.events) != n || n < len(c.events) && len(written) < maxRow/2 {
+			t.Errorf("written again: %d events of %d, %v", len(again.events), len(c.events), err)
 		}
 	})
 }

@@ -51,6 +51,9 @@ type Options struct {
 	// AdoptAfter that after which a row that nobody has marked as projected is projected
 	// here. Defaults 1 s and 5 s.
 	LookEvery, AdoptAfter time.Duration
+	// LeaveAfter is the time after which a process whose features are in another place than
+	// the others', and stay there, takes that place for the right one. Default 10 s.
+	LeaveAfter time.Duration
 }
 
 func (o Options) withDefaults(shared bool) Options {
@@ -68,6 +71,9 @@ func (o Options) withDefaults(shared bool) Options {
 	}
 	if o.AdoptAfter == 0 {
 		o.AdoptAfter = 5 * time.Second
+	}
+	if o.LeaveAfter == 0 {
+		o.LeaveAfter = 10 * time.Second
 	}
 	return o
 }
@@ -111,6 +117,9 @@ func Open(ctx context.Context, stores store.Stores, options Options) (*History, 
 			mark, err := stores.Mark(healCtx, n)
 			if err != nil {
 				return fmt.Errorf("mark of shard %d: %w", n, err)
+			}
+			if err := s.followFence(healCtx); err != nil {
+				return err
 			}
 			s.projected.Store(uint64(mark))
 			return s.heal(healCtx)

@@ -33,6 +33,9 @@ func (s *shard) followMark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.followFence(ctx); err != nil {
+		return err
+	}
 	if mark > projected {
 		s.projected.Store(uint64(mark))
 		return nil

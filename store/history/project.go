@@ -109,18 +109,31 @@ func (s *shard) heal(ctx context.Context) error {
 // another process appended.
 func (s *shard) catchUp(ctx context.Context) error {
 	return s.history.stores.ReadLog(ctx, s.number, store.Seq(s.projected.Load())+1, func(seq store.Seq, row []byte) error {
-		events, data, err := decodeRow(row)
+		c, err := decodeRow(row)
 		if err != nil {
 			return fmt.Errorf("row %d of shard %d: %w", seq, s.number, err)
 		}
+		if c.fence {
+			return s.passFence(ctx, seq, c)
+		}
 		var loading views
-		entries := make([]entry, len(events))
-		for i := range events {
-			entries[i] = entry{event: &events[i], data: data[i], view: loading.of(events[i].Visitor())}
+		entries := make([]entry, len(c.events))
+		for i := range c.events {
+			entries[i] = entry{event: &c.events[i], data: c.data[i], view: loading.of(c.events[i].Visitor())}
 		}
 		if err := s.fill(ctx, loading.list); err != nil {
 			return err
 		}
 		return s.project(ctx, seq, entries)
 	})
+}
+
+// passFence moves projected past a fence, which is noted first for those who follow the mark.
+func (s *shard) passFence(ctx context.Context, seq store.Seq, row content) error {
+	s.noteFence(seq, row)
+	if err := s.history.stores.SetFence(ctx, s.number, seq); err != nil {
+		return fmt.Errorf("fence of shard %d: %w", s.number, err)
+	}
+	s.projected.Store(uint64(seq))
+	return nil
 }

@@ -35,13 +35,14 @@ func (s *shard) rebuild(ctx context.Context, views []*view) error {
 	}
 	last := projected
 	err := s.history.stores.ReadLog(ctx, s.number, projected+1, func(seq store.Seq, row []byte) error {
-		events, data, err := decodeRow(row)
+		c, err := decodeRow(row)
 		if err != nil {
 			return err
 		}
-		for i := range events {
-			if v := byVisitor[events[i].Visitor()]; v != nil {
-				v.fold(&events[i], len(data[i]))
+		s.noteFence(seq, c)
+		for i := range c.events {
+			if v := byVisitor[c.events[i].Visitor()]; v != nil {
+				v.fold(&c.events[i], len(c.data[i]))
 			}
 		}
 		last = seq

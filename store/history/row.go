@@ -10,7 +10,11 @@ import (
 
 // A row of the log is: format version (1 byte), the writer's nonce (8 bytes), the number
 // of events, and for each its length and its binary form. Numbers are unsigned varints.
-const rowVersion = 1
+// A fence (epoch.go) is a format of its own: version, nonce, and the epoch.
+const (
+	rowVersion   = 1
+	fenceVersion = 2
+)
 
 // maxRow bounds the bytes of a row that has more than one event: what a store takes in one
 // piece, and some megabytes less than the greatest write of a CQL server.
@@ -70,35 +74,56 @@ func encodeRow(scratch []byte, nonce uint64, entries []entry) (row []byte, count
 	return row, len(sizes), scratch
 }
 
-// decodeRow returns the events of a row and the binary form of each, within the row. It
-// fails with event.ErrNewerVersion or event.ErrCorrupt.
-func decodeRow(row []byte) (events []event.Event, data [][]byte, err error) {
+// encodeFence returns a row that names an epoch.
+func encodeFence(epoch string) []byte {
+	row := make([]byte, 9, 9+len(epoch))
+	row[0] = fenceVersion
+	rand.Read(row[1:])
+	return append(row, epoch...)
+}
+
+// content is what a row holds: events and the binary form of each, within the row, or an
+// epoch.
+type content struct {
+	events []event.Event
+	data   [][]byte
+	fence  bool
+	epoch  string
+}
+
+// decodeRow fails with event.ErrNewerVersion or event.ErrCorrupt.
+func decodeRow(row []byte) (content, error) {
 	if len(row) < 9 {
-		return nil, nil, fmt.Errorf("log row of %d bytes: %w", len(row), event.ErrCorrupt)
+		return content{}, fmt.Errorf("log row of %d bytes: %w", len(row), event.ErrCorrupt)
 	}
-	if row[0] > rowVersion {
-		return nil, nil, fmt.Errorf("log row version %d: %w", row[0], event.ErrNewerVersion)
+	switch row[0] {
+	case fenceVersion:
+		return content{fence: true, epoch: string(row[9:])}, nil
+	case rowVersion:
+	default:
+		return content{}, fmt.Errorf("log row version %d: %w", row[0], event.ErrNewerVersion)
 	}
 	rest := row[9:]
 	count, n := binary.Uvarint(rest)
 	if n <= 0 || count > uint64(len(rest)) {
-		return nil, nil, fmt.Errorf("log row: number of events: %w", event.ErrCorrupt)
+		return content{}, fmt.Errorf("log row: number of events: %w", event.ErrCorrupt)
 	}
 	rest = rest[n:]
-	events, data = make([]event.Event, count), make([][]byte, count)
-	for i := range events {
+	c := content{events: make([]event.Event, count), data: make([][]byte, count)}
+	for i := range c.events {
 		size, n := binary.Uvarint(rest)
 		if n <= 0 || size > uint64(len(rest)-n) {
-			return nil, nil, fmt.Errorf("log row: length of an event: %w", event.ErrCorrupt)
+			return content{}, fmt.Errorf("log row: length of an event: %w", event.ErrCorrupt)
 		}
-		data[i] = rest[n : n+int(size) : n+int(size)]
+		c.data[i] = rest[n : n+int(size) : n+int(size)]
 		rest = rest[n+int(size):]
-		if events[i], err = event.Decode(data[i]); err != nil {
-			return nil, nil, fmt.Errorf("log row: %w", err)
+		var err error
+		if c.events[i], err = event.Decode(c.data[i]); err != nil {
+			return content{}, fmt.Errorf("log row: %w", err)
 		}
 	}
 	if len(rest) != 0 {
-		return nil, nil, fmt.Errorf("log row: %d bytes too many: %w", len(rest), event.ErrCorrupt)
+		return content{}, fmt.Errorf("log row: %d bytes too many: %w", len(rest), event.ErrCorrupt)
 	}
-	return events, data, nil
+	return c, nil
 }

@@ -59,7 +59,8 @@ type shard struct {
 	// others is what the worker saw of other processes' rows.
 	others others
 	// tail is for those who follow.
-	tail tail
+	tail   tail
+	epochs epochs
 }
 
 func newShard(h *History, number int) *shard {

@@ -70,7 +70,7 @@ func (h *History) verifyFeatures(ctx context.Context, report *Report) error {
 		if err != nil {
 			return err
 		}
-		if stored[0].Value == nil {
+		if stored[0].Value == nil || !s.epochs.counts(stored[0].Epoch) {
 			if !h.stores.LosesFeatures() {
 				report.differ("visitor %q: %d events, no features", v, len(events))
 			}
@@ -112,13 +112,13 @@ func (h *History) verifyOrphans(ctx context.Context, report *Report) error {
 // verifyLog looks up every event of the log, as far back as it reaches.
 func (s *shard) verifyLog(ctx context.Context, report *Report) error {
 	return s.history.stores.ReadLog(ctx, s.number, 1, func(seq store.Seq, row []byte) error {
-		events, _, err := decodeRow(row)
+		c, err := decodeRow(row)
 		if err != nil {
 			return err
 		}
-		keys := make([]store.Record, len(events))
-		for i := range events {
-			keys[i] = store.Record{Visitor: events[i].Visitor(), EventID: events[i].ID}
+		keys := make([]store.Record, len(c.events))
+		for i := range c.events {
+			keys[i] = store.Record{Visitor: c.events[i].Visitor(), EventID: c.events[i].ID}
 		}
 		stored, err := s.history.stores.HasEvents(ctx, s.number, keys)
 		if err != nil {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/attune-shop/attune/model/event"
@@ -17,8 +18,8 @@ type view struct {
 
 	// incoming counts the new events of the group at hand.
 	incoming int64
-	// changed says that state is ahead of what is stored.
-	changed bool
+	// changed says that state is ahead of what is stored, restored that it was made again.
+	changed, restored bool
 }
 
 // views are those of several visitors. The zero value is none.
@@ -69,22 +70,24 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 	for i, v := range views {
 		visitors[i] = v.visitor
 	}
-	stored, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
+	found, err := s.getFeatures(ctx, visitors)
 	if err != nil {
 		return err
 	}
 	var lost []*view
 	for i, v := range views {
-		v.stored, v.changed = stored[i], false
+		v.stored, v.changed, v.restored = found[i], false, false
+		if v.stored.Value != nil {
+			v.features, err = decodeFeatures(v.stored.Value)
+		}
 		switch {
-		case v.stored.Value != nil:
-			if v.features, err = decodeFeatures(v.stored.Value); err != nil {
-				return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
-			}
-		case s.history.stores.LosesFeatures():
-			lost = append(lost, v)
-		default:
+		case v.stored.Value == nil && !s.history.stores.LosesFeatures():
 			v.features = features{through: store.Seq(s.projected.Load()), state: new(feature.State)}
+		case v.stored.Value == nil || errors.Is(err, event.ErrCorrupt) && s.history.stores.LosesFeatures():
+			v.restored = true
+			lost = append(lost, v)
+		case err != nil:
+			return fmt.Errorf("features of a visitor in shard %d: %w", s.number, err)
 		}
 	}
 	if len(lost) == 0 {
@@ -96,6 +99,22 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 	return nil
 }
 
+// getFeatures reads what is stored in the epoch that counts.
+func (s *shard) getFeatures(ctx context.Context, visitors []event.Visitor) ([]store.Stored, error) {
+	const tries = 10 // each after the epoch changed anew
+	for range tries {
+		found, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
+		if err != nil {
+			return nil, err
+		}
+		settled, err := s.settle(ctx, found)
+		if settled || err != nil {
+			return found, err
+		}
+	}
+	return nil, fmt.Errorf("features of shard %d are lost again and again: %w", s.number, event.ErrUnavailable)
+}
+
 // readOrRestore returns the features of one visitor, as of every acknowledged event. Those that
 // were lost are stored again, for the next reader.
 func (s *shard) readOrRestore(ctx context.Context, visitor event.Visitor) (features, error) {
@@ -103,7 +122,7 @@ func (s *shard) readOrRestore(ctx context.Context, visitor event.Visitor) (featu
 	if err := s.fill(ctx, []*view{v}); err != nil {
 		return features{}, err
 	}
-	if v.stored.Value == nil && v.state.Events() > 0 {
+	if v.restored && v.state.Events() > 0 {
 		change := store.Change{Visitor: visitor, Old: v.stored, New: v.append(nil)}
 		// Where another was faster, or the store fails now, the answer is right all the same.
 		if _, err := s.history.stores.SwapFeatures(ctx, s.number, []store.Change{change}); err != nil {

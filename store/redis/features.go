@@ -36,16 +36,19 @@ func (s *Store) keys(shard int, visitors int, at func(i int) event.Visitor) []st
 	return keys
 }
 
-// run runs a script. Its answer has an element for each visitor.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args []any) (answer []any, err error) {
+// run runs a script, whose answer has so many elements.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args []any, elements int) (answer []any, err error) {
 	err = s.breaker.Do(ctx, func(ctx context.Context) error {
 		answer, err = script.Run(ctx, s.client, keys, args...).Slice()
 		return translate(err)
 	})
-	if err == nil && len(answer) != len(keys)/2 {
-		err = fmt.Errorf("redis: %d answers of %d: %w", len(answer), len(keys)/2, event.ErrCorrupt)
+	if err == nil && len(answer) != elements {
+		err = fmt.Errorf("redis: %d answers of %d: %w", len(answer), elements, event.ErrCorrupt)
 	}
-	return answer, err
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
+	return answer, nil
 }
 
 // random returns the random half of a token, or a generation.
@@ -55,20 +58,31 @@ func random() []byte {
 	return bytes
 }
 
+// BeginEpoch implements store.Features.
+func (s *Store) BeginEpoch(ctx context.Context, shard int, instead string) (store.Epoch, error) {
+	answer, err := s.run(ctx, beginScript, []string{s.shardKey(shard)}, []any{instead, random()}, 2)
+	if err != nil {
+		return store.Epoch{}, err
+	}
+	id, _ := answer[0].(string)
+	return store.Epoch{ID: id, New: answer[1] == int64(1)}, ctx.Err()
+}
+
 // GetFeatures implements store.Features: one round trip for 256 visitors.
 func (s *Store) GetFeatures(ctx context.Context, shard int, visitors []event.Visitor) ([]store.Stored, error) {
 	found := make([]store.Stored, 0, len(visitors))
 	for part := range slices.Chunk(visitors, chunk) {
 		keys := s.keys(shard, len(part), func(i int) event.Visitor { return part[i] })
-		answer, err := s.run(ctx, getScript, keys, []any{random(), random(), ticketSecs})
+		answer, err := s.run(ctx, getScript, keys, []any{random(), random(), ticketSecs}, len(part)+1)
 		if err != nil {
-			return nil, fmt.Errorf("features: %w", err)
+			return nil, err
 		}
-		for _, element := range answer {
+		for _, element := range answer[:len(part)] {
 			stored, err := decode(element)
 			if err != nil {
 				return nil, err
 			}
+			stored.Epoch.New = answer[len(part)] == int64(1)
 			found = append(found, stored)
 		}
 	}
@@ -80,9 +94,11 @@ func decode(element any) (store.Stored, error) {
 	text, _ := element.(string)
 	switch {
 	case len(text) == 1+tokenLen && text[0] == '?':
-		return store.Stored{Token: text[1:]}, nil
+		return store.Stored{Token: text[1:], Epoch: store.Epoch{ID: text[1 : 1+halfLen]}}, nil
 	case len(text) >= 1+tokenLen && text[0] == '=':
-		return store.Stored{Token: text[1 : 1+tokenLen], Value: []byte(text[1+tokenLen:])}, nil
+		return store.Stored{
+			Token: text[1 : 1+tokenLen], Value: []byte(text[1+tokenLen:]), Epoch: store.Epoch{ID: text[1 : 1+halfLen]},
+		}, nil
 	}
 	return store.Stored{}, fmt.Errorf("features: %d bytes in redis: %w", len(text), event.ErrCorrupt)
 }
@@ -92,7 +108,7 @@ func (s *Store) SwapFeatures(ctx context.Context, shard int, changes []store.Cha
 	done := make([]bool, 0, len(changes))
 	for part := range slices.Chunk(changes, chunk) {
 		keys := s.keys(shard, len(part), func(i int) event.Visitor { return part[i].Visitor })
-		args := []any{random(), random(), int64(s.ttl.Seconds())}
+		args := []any{random(), int64(s.ttl.Seconds())}
 		for _, c := range part {
 			value := []byte{}
 			if c.New != nil {
@@ -100,9 +116,9 @@ func (s *Store) SwapFeatures(ctx context.Context, shard int, changes []store.Cha
 			}
 			args = append(args, c.Old.Token, value)
 		}
-		answer, err := s.run(ctx, swapScript, keys, args)
+		answer, err := s.run(ctx, swapScript, keys, args, len(part))
 		if err != nil {
-			return nil, fmt.Errorf("features: %w", err)
+			return nil, err
 		}
 		for _, element := range answer {
 			done = append(done, element == int64(1))

@@ -24,6 +24,7 @@ const (
 const (
 	projectedMark = "projected" // of a shard, and of the catalog's changes
 	trimmedMark   = "trimmed"   // the rows up to it are deleted
+	fenceMark     = "fence"     // a row that is to be read
 )
 
 // markOf is the greatest mark that was seen of a stream.
@@ -191,6 +192,16 @@ func (s *Store) setMark(ctx context.Context, kind string, stream int, mark store
 		return fmt.Errorf("mark: %w", err)
 	}
 	return nil
+}
+
+// Fence implements store.Log.
+func (s *Store) Fence(ctx context.Context, shard int) (store.Seq, error) {
+	return s.mark(ctx, fenceMark, shard)
+}
+
+// SetFence implements store.Log.
+func (s *Store) SetFence(ctx context.Context, shard int, row store.Seq) error {
+	return s.setMark(ctx, fenceMark, shard, row)
 }
 
 // TrimLog implements store.Log: whole segments are deleted as partitions.

@@ -115,6 +115,50 @@ var featureCases = []testCase{
 			s.equal("again", s.feature(0, v))
 		}
 	}},
+	{"features/an epoch that begins loses what was stored in the one before", func(s *suite) {
+		v := s.inShard(0, 2)
+		s.swap(v[0], nil, []byte("a"))
+		first := s.stored(0, v[0])
+		again := s.stored(0, v[1])
+		s.equal(first.Epoch.ID, again.Epoch.ID)
+		s.equal(false, again.Epoch.New)
+		second, err := s.BeginEpoch(s.ctx, 0, first.Epoch.ID)
+		s.must(err)
+		if !s.LosesFeatures() {
+			s.equal(store.Epoch{}, first.Epoch)
+			s.equal(store.Epoch{}, second)
+			s.equal("a", s.feature(0, v[0]))
+			return
+		}
+		s.equal(true, second.New)
+		s.equal(true, second.ID != first.Epoch.ID)
+		s.equal(false, s.install(v[0], first, "by a token of the epoch before"))
+		s.equal(false, s.install(v[1], again, "by a ticket of the epoch before"))
+		for _, v := range v {
+			found := s.stored(0, v)
+			s.equal(store.Epoch{ID: second.ID}, found.Epoch)
+			s.equal("(none)", s.feature(0, v))
+			s.equal(true, s.install(v, found, "b"))
+		}
+		third, err := s.BeginEpoch(s.ctx, 0, first.Epoch.ID) // it is another by now
+		s.must(err)
+		s.equal(store.Epoch{ID: second.ID}, third)
+		s.equal("b", s.feature(0, v[0]))
+		s.equal(true, s.stored(1, s.inShard(1, 1)[0]).Epoch.ID != second.ID)
+	}},
+	{"features/a crash begins an epoch, or loses nothing", func(s *suite) {
+		v := s.inShard(0, 1)[0]
+		s.swap(v, nil, []byte("a"))
+		before := s.stored(0, v)
+		s.crash()
+		after := s.stored(0, v)
+		if after.Epoch.ID == before.Epoch.ID {
+			s.kept(0, v, "a")
+		} else {
+			s.equal(true, after.Epoch.New)
+			s.equal(false, s.stored(0, v).Epoch.New)
+		}
+	}},
 	{"features/each change stands on its own", func(s *suite) {
 		v := s.inShard(0, 3)
 		s.swap(v[1], nil, []byte("old"))

@@ -95,6 +95,31 @@ var logCases = []testCase{
 		s.equal(10, len(s.rows(1, 1)))
 		s.must(s.Append(s.ctx, 0, 11, []byte("next")))
 	}},
+	{"log/a fence never goes back, and is seen with a mark", func(s *suite) {
+		fence := func() store.Seq {
+			fence, err := s.Fence(s.ctx, 0)
+			s.must(err)
+			return fence
+		}
+		s.equal(store.Seq(0), fence())
+		s.must(s.SetFence(s.ctx, 0, 5))
+		s.must(s.SetFence(s.ctx, 0, 3))
+		s.equal(store.Seq(5), fence())
+		other, err := s.Fence(s.ctx, 1)
+		s.must(err)
+		s.equal(store.Seq(0), other)
+		s.reopen()
+		s.equal(store.Seq(5), fence())
+		s.must(s.SetFence(s.ctx, 0, 7))
+		s.must(s.SetMark(s.ctx, 0, 8))
+		s.must(s.Append(s.ctx, 0, 1, []byte("row")))
+		s.crash()
+		mark, err := s.Mark(s.ctx, 0)
+		s.must(err)
+		if mark == 8 {
+			s.equal(store.Seq(7), fence())
+		}
+	}},
 	{"log/a mark never goes back", func(s *suite) {
 		s.must(s.SetMark(s.ctx, 0, 5))
 		s.must(s.SetMark(s.ctx, 0, 3))
