@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -88,11 +89,30 @@ func with(s *status.Status, detail protoadapt.MessageV1) *status.Status {
 	return s
 }
 
+// reporter logs what the status of an error hides.
+type reporter struct {
+	logger *slog.Logger
+	// again lets one in a second through of those that may succeed later: where a store is
+	// away, every call fails.
+	again rate.Sometimes
+}
+
+func newReporter(logger *slog.Logger) *reporter {
+	return &reporter{logger: logger, again: rate.Sometimes{Interval: time.Second}}
+}
+
 // convert is Status as an error, and logs what is hidden.
-func convert(ctx context.Context, logger *slog.Logger, method string, err error) error {
+func (r *reporter) convert(ctx context.Context, method string, err error) error {
 	s, hidden := Status(err)
-	if hidden && s.Code() != codes.Canceled && s.Code() != codes.DeadlineExceeded {
-		logger.ErrorContext(ctx, "call failed", "method", method, "code", s.Code().String(), "error", err)
+	report := func() {
+		r.logger.ErrorContext(ctx, "call failed", "method", method, "code", s.Code().String(), "error", err)
+	}
+	switch {
+	case !hidden || s.Code() == codes.Canceled || s.Code() == codes.DeadlineExceeded:
+	case s.Code() == codes.Unavailable || s.Code() == codes.ResourceExhausted:
+		r.again.Do(report)
+	default:
+		report()
 	}
 	return s.Err()
 }

@@ -5,7 +5,9 @@
 // may bring older ones back. The older ones must never be taken for what is. So each
 // shard has a generation, which is bound to the replication id of the server that holds
 // it; that id changes with every restart and failover. Values carry the generation that
-// they were written in, and those of another one count as missing. See scripts.go.
+// they were written in, and those of another one count as missing. See scripts.go. A server
+// that is no longer the master, but still reached, keeps its generation: which one counts is
+// decided above, by the epochs of store.Features.
 package redis
 
 import (
