@@ -19,8 +19,11 @@ type MigrateConfig struct {
 
 // Migrate makes a keyspace or brings it to this version, and says on out what it does.
 func Migrate(ctx context.Context, cfg MigrateConfig, logger *slog.Logger, out io.Writer) error {
-	if len(cfg.Scylla) == 0 {
-		return errors.New("--scylla must name a node")
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	if cfg.StoresCA != "" && !cfg.ScyllaTLS {
+		return errors.New("--stores-ca needs --scylla-tls, else nothing is encrypted")
 	}
 	options, err := cfg.options(logger)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/attune-shop/attune/store"
@@ -43,7 +45,7 @@ type ScyllaConfig struct {
 	Scylla            []string `help:"ScyllaDB for the history, the catalog and models: HOST or HOST:PORT of some nodes." placeholder:"HOST:PORT"`
 	Keyspace          string   `help:"Keyspace in ScyllaDB, made by attune migrate." default:"attune" placeholder:"NAME"`
 	ScyllaDC          string   `name:"scylla-dc" help:"Datacenter of ScyllaDB whose nodes are asked." placeholder:"NAME"`
-	ScyllaConsistency string   `help:"Consistency of reads and writes in ScyllaDB." default:"LOCAL_QUORUM" placeholder:"LEVEL"`
+	ScyllaConsistency string   `help:"Consistency of reads and writes in ScyllaDB: LOCAL_QUORUM, QUORUM or ALL." default:"LOCAL_QUORUM" placeholder:"LEVEL"`
 	ScyllaUser        string   `help:"User of ScyllaDB." placeholder:"NAME"`
 	ScyllaPassword    string   `help:"Password of ScyllaDB; better in ATTUNE_SCYLLA_PASSWORD." placeholder:"TEXT"`
 	ScyllaTLS         bool     `name:"scylla-tls" help:"Speak TLS with ScyllaDB."`
@@ -58,19 +60,43 @@ func (c *StoreConfig) check() error {
 	switch {
 	case c.Distributed() && (len(c.Redis) == 0 || len(c.Scylla) == 0):
 		return errors.New("--redis and --scylla must be given together")
-	case c.Distributed() && c.Keyspace == "":
-		return errors.New("--keyspace must not be empty")
 	case c.Distributed() && c.RedisTTL != 0 && c.RedisTTL < time.Second:
 		return fmt.Errorf("--redis-ttl must be at least 1s, is %v", c.RedisTTL)
-	case c.Distributed() && c.ScyllaInFlight < 0:
-		return fmt.Errorf("--scylla-in-flight must not be negative, is %d", c.ScyllaInFlight)
+	case c.Distributed() && c.StoresCA != "" && !c.RedisTLS && !c.ScyllaTLS:
+		return errors.New("--stores-ca needs --redis-tls or --scylla-tls, else nothing is encrypted")
 	case !c.Distributed() && c.Data == "":
 		return errors.New("--data must not be empty")
 	case c.CacheMiB < 0:
 		return fmt.Errorf("--cache-mib must not be negative, is %d", c.CacheMiB)
+	case c.Distributed():
+		return c.ScyllaConfig.check()
 	}
 	return nil
 }
+
+// check names the first setting that cannot be, of those that migrate has, too.
+func (c *ScyllaConfig) check() error {
+	switch {
+	case len(c.Scylla) == 0:
+		return errors.New("--scylla must name a node")
+	case c.ScyllaConsistency != "" && !slices.Contains(consistencies, strings.ToUpper(c.ScyllaConsistency)):
+		return fmt.Errorf("--scylla-consistency must be one of %s, is %q: with others a read may miss what was acknowledged", strings.Join(consistencies, ", "), c.ScyllaConsistency)
+	case c.ScyllaUser == "" && c.ScyllaPassword != "":
+		return errors.New("--scylla-password needs --scylla-user")
+	case c.ScyllaUser != "" && c.ScyllaPassword == "":
+		return errors.New("--scylla-user needs --scylla-password")
+	case c.ScyllaInFlight < 0:
+		return fmt.Errorf("--scylla-in-flight must not be negative, is %d", c.ScyllaInFlight)
+	}
+	if err := scylla.CheckKeyspace(c.Keyspace); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	return nil
+}
+
+// consistencies are those with which a read sees what every write left that has returned: both
+// ask more than half of the copies.
+var consistencies = []string{"LOCAL_QUORUM", "QUORUM", "ALL"}
 
 // open opens the stores. It makes a missing folder, but no keyspace.
 func (c *StoreConfig) open(ctx context.Context, logger *slog.Logger) (store.Stores, error) {

@@ -141,9 +141,10 @@ type Links interface {
 	PutLinks(ctx context.Context, links []event.Link) error
 	// Owner returns the least link of the anonymous id, or event.ErrNotFound.
 	Owner(ctx context.Context, anonymousID string) (event.Link, error)
-	// LinkedTo returns the anonymous ids that were ever seen with the user, in order.
-	// Another user may own some of them.
-	LinkedTo(ctx context.Context, userID string) ([]string, error)
+	// LinkedTo returns the anonymous ids that were ever seen with the user, in the order of
+	// their bytes: the first so many of them, where there are more than limit, which is above
+	// 0. Another user may own some of them.
+	LinkedTo(ctx context.Context, userID string, limit int) ([]string, error)
 }
 
 // Epoch is a life of a shard's features. Who reads another ID than before has lost all of

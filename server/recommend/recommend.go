@@ -113,7 +113,7 @@ type list struct {
 	visitor rank.Visitor
 	query   rank.Query
 	asked   request
-	// degraded is why the visitor could not be read, nil where it could.
+	// degraded is why the visitor, or its events, could not be read, nil where they could.
 	degraded error
 }
 
@@ -126,17 +126,24 @@ func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list,
 		return nil, err
 	}
 	l.visitor, err = s.readVisitor(ctx, asked)
-	if errors.Is(err, event.ErrUnavailable) || errors.Is(err, event.ErrExhausted) {
-		s.warn.Do(func() {
-			s.options.Logger.WarnContext(ctx, "lists are made without what their visitors did; said once a minute", "error", err)
-		})
-		l.degraded, err = err, nil
-	}
-	if err != nil {
+	if err = l.degrade(ctx, err); err != nil {
 		return nil, err
 	}
 	l.shop, l.version = s.shopNow()
 	return l, nil
+}
+
+// degrade lets the list go on without what a store could not tell, because it is not available
+// or cannot take more, and returns any other error.
+func (l *list) degrade(ctx context.Context, err error) error {
+	if !errors.Is(err, event.ErrUnavailable) && !errors.Is(err, event.ErrExhausted) {
+		return err
+	}
+	l.service.warn.Do(func() {
+		l.service.options.Logger.WarnContext(ctx, "lists are made without what their visitors did; said once a minute", "error", err)
+	})
+	l.degraded = err
+	return nil
 }
 
 // openKnown is open for lists of nothing but what the visitor did: event.ErrUnavailable or
@@ -177,7 +184,7 @@ func (l *list) answer(ctx context.Context, list func(*rank.Scratch) ([]rank.Entr
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.service.onWire(ctx, l.visitor.Key, entries)
+	items, err := l.onWire(ctx, entries)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ type shop struct {
 	saved   map[string][]byte
 	model   *cf.Snapshot
 	reads   atomic.Int64
+	// unknown is why event ids cannot be looked up.
+	unknown error
 }
 
 func newShop() *shop {
@@ -73,7 +75,7 @@ func (s *shop) EventIDs(_ context.Context, _ event.Visitor, prints []uint64) (ma
 	for _, p := range prints {
 		out[p] = s.ids[p]
 	}
-	return out, nil
+	return out, s.unknown
 }
 
 func (s *shop) write(e event.Event) {
@@ -384,6 +386,29 @@ func TestTheVisitorCannotBeRead(t *testing.T) {
 	}
 	if _, err := service.RecentlyViewed(t.Context(), &attunev1.RecentlyViewedRequest{UserId: "broken"}); !errors.Is(err, event.ErrUnavailable) {
 		t.Errorf("what was viewed: %v", err)
+	}
+}
+
+// TestTheReasonsEventsCannotBeRead: reasons go on without the ids of their events.
+func TestTheReasonsEventsCannotBeRead(t *testing.T) {
+	s := newShop()
+	s.put(furniture()...)
+	s.write(view("anna", "lamp", 2))
+	service := s.serve(t)
+	for _, unknown := range []error{nil, event.ErrUnavailable, event.ErrExhausted} {
+		s.unknown = unknown
+		list, err := service.Recommend(t.Context(), &attunev1.RecommendRequest{UserId: "anna", ExcludeSeen: true, Explain: true, Limit: new(int32(1))})
+		if err != nil || list.GetDegraded() != (unknown != nil) || !slices.Equal(ids(list), []string{"shade"}) {
+			t.Fatalf("%v: %v, %v", unknown, list, err)
+		}
+		reason := list.GetItems()[0].GetReasons()[0]
+		if reason.GetItemId() != "lamp" || (reason.GetEventId() == "") != (unknown != nil) {
+			t.Errorf("%v: reason %v", unknown, reason)
+		}
+	}
+	s.unknown = event.ErrCorrupt
+	if _, err := service.Recommend(t.Context(), &attunev1.RecommendRequest{UserId: "anna", Explain: true}); !errors.Is(err, event.ErrCorrupt) {
+		t.Errorf("corrupt: %v", err)
 	}
 }
 

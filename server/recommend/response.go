@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/rank"
 )
 
@@ -36,8 +35,9 @@ func (s *Service) newID(now time.Time, placement string) (string, error) {
 	return id, nil
 }
 
-// onWire turns entries into the contract's form and finds the ids of the events behind them.
-func (s *Service) onWire(ctx context.Context, visitor event.Visitor, entries []rank.Entry) ([]*attunev1.RecommendedItem, error) {
+// onWire turns entries into the contract's form and finds the ids of the events that are
+// reasons for them. Where those cannot be looked up the list is degraded by that.
+func (l *list) onWire(ctx context.Context, entries []rank.Entry) ([]*attunev1.RecommendedItem, error) {
 	var prints []uint64
 	items := make([]attunev1.RecommendedItem, len(entries))
 	out := make([]*attunev1.RecommendedItem, len(entries))
@@ -53,8 +53,11 @@ func (s *Service) onWire(ctx context.Context, visitor event.Visitor, entries []r
 	var ids map[uint64]string
 	if len(prints) > 0 {
 		var err error
-		if ids, err = s.options.People.EventIDs(ctx, visitor, prints); err != nil {
-			return nil, err
+		if ids, err = l.service.options.People.EventIDs(ctx, l.visitor.Key, prints); err != nil {
+			if err = l.degrade(ctx, err); err != nil {
+				return nil, err
+			}
+			ids = nil // all reasons are without, rather than some
 		}
 	}
 	for i, e := range entries {

@@ -77,7 +77,7 @@ func (s *Service) ActivateModel(ctx context.Context, request *attunev1.ActivateM
 	if err != nil {
 		return nil, err
 	}
-	if err := s.activate(ctx, snapshot, model.Version); err != nil {
+	if err := s.activate(ctx, snapshot, model.Version, func() error { return nil }); err != nil {
 		return nil, err
 	}
 	return s.message(model), nil

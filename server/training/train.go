@@ -22,15 +22,15 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	leased, end, err := s.lease(stream.Context())
+	leased, err := s.lease(stream.Context())
 	if err != nil {
 		return err
 	}
-	defer end()
-	ctx, cancel := context.WithCancelCause(leased)
+	defer leased.end()
+	ctx, cancel := context.WithCancelCause(leased.ctx)
 	defer cancel(nil)
 	t := &teller{send: stream.Send, cancel: cancel, now: s.options.Now}
-	err = s.train(ctx, options, request.GetKeepActive(), t)
+	err = s.train(ctx, options, request.GetKeepActive(), leased, t)
 	if t.err != nil {
 		return fmt.Errorf("the client is gone, training stopped: %w", t.err)
 	}
@@ -40,7 +40,7 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 	return err
 }
 
-func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool, t *teller) error {
+func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool, leased *lease, t *teller) error {
 	t.tell(attunev1.TrainPhase_READ_HISTORY, 0, "reading the history")
 	data, err := s.readHistory(ctx, func(c *collector) error {
 		t.maybe(attunev1.TrainPhase_READ_HISTORY, 0, func() string {
@@ -75,7 +75,9 @@ func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool
 		return err
 	}
 	if !keepActive {
-		if err := s.activate(ctx, snapshot, model.Version); err != nil {
+		// A server that stood still for a while may have lost the lease unawares, and another's
+		// newer model may be in service.
+		if err := s.activate(ctx, snapshot, model.Version, leased.renew); err != nil {
 			return err
 		}
 	}

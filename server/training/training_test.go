@@ -31,6 +31,7 @@ type shelf struct {
 	payloads map[string][]byte
 	active   string
 	full     bool
+	saved    func() // runs once a version is saved
 
 	leases sync.Mutex
 	holder string
@@ -68,6 +69,9 @@ func (s *shelf) SaveModel(_ context.Context, m store.Model, payload io.Reader) e
 	s.payloads[m.Version] = data
 	s.models = append(s.models, m)
 	slices.SortFunc(s.models, func(a, b store.Model) int { return strings.Compare(b.Version, a.Version) })
+	if s.saved != nil {
+		s.saved()
+	}
 	return nil
 }
 
@@ -521,5 +525,44 @@ func TestLeaseLost(t *testing.T) {
 				t.Errorf("lost %v: %v, %d models", lost, err, len(f.shelf.models))
 			}
 		})
+	}
+}
+
+// TestNothingIsActivatedWithoutTheLease: a server that stood still between saving and activating
+// leaves in service what another trained meanwhile.
+func TestNothingIsActivatedWithoutTheLease(t *testing.T) {
+	f := newFixture(twoTastes(), Config{})
+	f.train(t, &attunev1.TrainRequest{Algorithm: cf.Popularity})
+	before := f.shelf.active
+	f.shelf.saved = func() {
+		f.shelf.leases.Lock()
+		defer f.shelf.leases.Unlock()
+		f.shelf.holder = "another"
+	}
+	err := f.Train(&attunev1.TrainRequest{Algorithm: cf.Popularity}, &stream{ctx: t.Context()})
+	if !errors.Is(err, errLeaseLost) || !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("trained: %v", err)
+	}
+	if _, serving := f.holder.Active(); f.shelf.active != before || serving != before || len(f.shelf.models) != 2 {
+		t.Errorf("%s is active, %s serves, of %d models", f.shelf.active, serving, len(f.shelf.models))
+	}
+}
+
+// TestALeaseThatRanOutIsLost: though nobody has it any more, somebody may have had it.
+func TestALeaseThatRanOutIsLost(t *testing.T) {
+	f := newFixture(twoTastes(), Config{})
+	l, err := f.lease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.end()
+	if err := l.renew(); err != nil {
+		t.Errorf("in time: %v", err)
+	}
+	l.renewing.Lock()
+	l.taken = l.taken.Add(-leaseFor)
+	l.renewing.Unlock()
+	if err := l.renew(); !errors.Is(err, errLeaseLost) || !errors.Is(context.Cause(l.ctx), errLeaseLost) {
+		t.Errorf("too late: %v, %v", err, context.Cause(l.ctx))
 	}
 }

@@ -177,10 +177,14 @@ func (s *Service) nextTime(ctx context.Context) (time.Time, error) {
 	return created, nil
 }
 
-// activate puts a version in service, in the store first.
-func (s *Service) activate(ctx context.Context, snapshot *cf.Snapshot, version string) error {
+// activate puts a version in service, in the store first, unless may, which is asked right
+// before that, fails.
+func (s *Service) activate(ctx context.Context, snapshot *cf.Snapshot, version string, may func() error) error {
 	s.activating.Lock()
 	defer s.activating.Unlock()
+	if err := may(); err != nil {
+		return err
+	}
 	if err := s.store.SetActiveModel(ctx, version); err != nil {
 		return fmt.Errorf("activate model %s: %w", version, err)
 	}

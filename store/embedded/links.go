@@ -20,7 +20,7 @@ const cachedLinks = 32 << 10
 type linkCache struct {
 	mu     sync.Mutex
 	owners *simplelru.LRU[string, event.Link] // by anonymous id
-	linked *simplelru.LRU[string, []string]   // by user id
+	linked *simplelru.LRU[string, linkedIDs]  // by user id
 	// changes counts the changes, so that a reader knows whether what it read from Pebble
 	// may have been overtaken.
 	changes uint64
@@ -28,7 +28,7 @@ type linkCache struct {
 
 func newLinkCache() *linkCache {
 	owners, err := simplelru.NewLRU[string, event.Link](cachedLinks, nil)
-	linked, err2 := simplelru.NewLRU[string, []string](cachedLinks, nil)
+	linked, err2 := simplelru.NewLRU[string, linkedIDs](cachedLinks, nil)
 	if err := errors.Join(err, err2); err != nil {
 		panic(err) // the size is above 0
 	}
@@ -94,14 +94,22 @@ func (s *Store) PutLinks(ctx context.Context, links []event.Link) error {
 	return s.commit(batch, pebble.NoSync, func(error) { s.links.forget(news) })
 }
 
-// tells tells whether what is stored answers every question as if the link were, too.
+// tells tells whether what is stored answers every question as if the link were, too: the
+// least link of the anonymous id is not greater, and the pair was seen, as that of the least
+// link was.
 func (s *Store) tells(l event.Link) (bool, error) {
-	linked, err := s.linkedTo(l.UserID)
-	if err != nil || !slices.Contains(linked, l.AnonymousID) {
+	least, err := s.leastLink(l.AnonymousID)
+	if err != nil || least.UserID == "" || least.Compare(l) > 0 {
 		return false, err
 	}
-	least, err := s.leastLink(l.AnonymousID)
-	return err == nil && least.UserID != "" && least.Compare(l) <= 0, err
+	if least.UserID == l.UserID {
+		return true, nil
+	}
+	_, err = s.db.get(userLinkKey(l.UserID, l.AnonymousID))
+	if errors.Is(err, event.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Owner implements store.Links.
@@ -128,18 +136,31 @@ func (s *Store) leastLink(anonymousID string) (event.Link, error) {
 }
 
 // LinkedTo implements store.Links.
-func (s *Store) LinkedTo(ctx context.Context, userID string) ([]string, error) {
-	ids, err := s.linkedTo(userID)
-	return slices.Clone(ids), errors.Join(err, ctx.Err())
+func (s *Store) LinkedTo(ctx context.Context, userID string, limit int) ([]string, error) {
+	linked, err := through(s.links, s.links.linked, userID, func() (linkedIDs, error) {
+		return s.firstLinked(userID, limit)
+	})
+	if err == nil && len(linked.ids) == linked.limit && linked.limit < limit { // what is kept is what another wanted
+		linked, err = s.firstLinked(userID, limit)
+	}
+	return slices.Clone(linked.ids[:min(limit, len(linked.ids))]), errors.Join(err, ctx.Err())
 }
 
-func (s *Store) linkedTo(userID string) ([]string, error) {
-	return through(s.links, s.links.linked, userID, func() (ids []string, err error) {
-		prefix := userLinkKey(userID, "")
-		err = s.db.scan(prefix, after(prefix), func(key, _ []byte) error {
-			ids = append(ids, string(key[len(prefix):]))
-			return nil
-		})
-		return ids, err
+// linkedIDs are the first anonymous ids that were seen with a user, as many as limit.
+type linkedIDs struct {
+	ids   []string
+	limit int
+}
+
+func (s *Store) firstLinked(userID string, limit int) (linkedIDs, error) {
+	first := linkedIDs{limit: limit}
+	prefix := userLinkKey(userID, "")
+	err := s.db.scan(prefix, after(prefix), func(key, _ []byte) error {
+		if len(first.ids) == limit {
+			return errFound
+		}
+		first.ids = append(first.ids, string(key[len(prefix):]))
+		return nil
 	})
+	return first, err
 }

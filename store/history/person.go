@@ -17,11 +17,19 @@ import (
 // linksAtOnce bounds the anonymous ids of one person that are looked up at the same time.
 const linksAtOnce = 32
 
+// MaxLinked is the number of anonymous ids of a user that count: of those that were ever seen
+// with it the first, in the order of their bytes. Each costs look-ups at every request. People have a
+// few; more come from a client that makes a new id for each visit, or from a user that many
+// share, a shop's own counter. Which ids are the first follows from the history alone, so
+// that all servers and stores answer alike.
+const MaxLinked = 500
+
 // Person is a visitor together with the anonymous visitors that turned out to be the same.
 type Person struct {
 	// Visitor is the user where one is known, else the visitor that was asked for.
 	Visitor event.Visitor
-	// AnonymousIDs are those that the user owns, in order.
+	// AnonymousIDs are those that the user owns, in order, of the first MaxLinked that it was
+	// seen with.
 	AnonymousIDs []string
 	// State is the features of all of them, as of every acknowledged event. It is the
 	// caller's. A visitor without events has a State of 0 events.
@@ -29,12 +37,14 @@ type Person struct {
 }
 
 // Person returns who a visitor is and everything known of them. An anonymous visitor
-// that a user owns is that user. It costs, one after the other:
+// that a user owns is that user. Of a user who was seen with more than MaxLinked anonymous
+// ids, what was done under the others is left out, here and in Events. It costs, one after the other:
 //
 //   - for an anonymous visitor, a look-up of its owner;
 //   - a read of features;
-//   - for a user who was ever seen with an anonymous id, a look-up of all such ids, then of
-//     the owner of each at once, then a read of the features of each that the user owns.
+//   - for a user who was ever seen with an anonymous id, a look-up of such ids, MaxLinked at
+//     the most, then of the owners of all at once, then a read of the features of each that
+//     the user owns.
 func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 	owner, err := h.owner(ctx, v)
 	if err != nil {
@@ -80,9 +90,10 @@ func (h *History) identities(ctx context.Context, v event.Visitor) ([]event.Visi
 	return append([]event.Visitor{owner}, owned...), err
 }
 
-// ownedBy returns the anonymous visitors that a user owns, in order.
+// ownedBy returns the anonymous visitors that a user owns, in order, of the first MaxLinked
+// that it was seen with.
 func (h *History) ownedBy(ctx context.Context, user event.Visitor) ([]event.Visitor, error) {
-	linked, err := h.stores.LinkedTo(ctx, user.ID())
+	linked, err := h.stores.LinkedTo(ctx, user.ID(), MaxLinked)
 	if err != nil || len(linked) == 0 {
 		return nil, err
 	}

@@ -65,10 +65,41 @@ func (s *Store) decide(ctx context.Context, statement string, args ...any) (appl
 // read calls fn for the rows of a statement, page by page; dest tells where a row's columns
 // go. The rows of a page are in memory at once, and no request is under way while fn runs.
 func read[R any](ctx context.Context, s *Store, pageSize int, dest func(*R) []any, fn func(*R) error, statement string, args ...any) error {
+	return readPages(ctx, s, &pages{rows: pageSize}, dest, fn, statement, args...)
+}
+
+// pages says how many rows the next page has. A page is in the memory of a server as a whole,
+// so where rows tell their size they are as many as come to pageBytes if they are like those
+// of the last page. One that begins anew, or goes on elsewhere, may not find such rows: so
+// their number grows by steps.
+type pages struct{ rows int }
+
+const (
+	pageBytes = 1 << 20
+	// leastPage is the number of rows that a page has though they may be great, and
+	// greatestPage that beyond which more are no faster.
+	leastPage, greatestPage = 20, 1000
+	// pageGrowth is how many times as many rows a page may have as the one before.
+	pageGrowth = 4
+)
+
+// sized is a row that tells its size in bytes.
+type sized interface{ size() int }
+
+// learn takes in how great the rows of a page were.
+func (p *pages) learn(rows, bytes int) {
+	if rows == 0 || bytes == 0 {
+		return
+	}
+	p.rows = min(max(rows*pageBytes/bytes, leastPage), p.rows*pageGrowth, greatestPage)
+}
+
+// readPages is read with pages whose size is known from what was read before.
+func readPages[R any](ctx context.Context, s *Store, pages *pages, dest func(*R) []any, fn func(*R) error, statement string, args ...any) error {
 	for state := []byte(nil); ; {
 		var page []R
 		err := s.call(ctx, func(ctx context.Context) error {
-			rows := s.session.Query(statement, args...).WithContext(ctx).PageSize(pageSize).PageState(state).Iter()
+			rows := s.session.Query(statement, args...).WithContext(ctx).PageSize(pages.rows).PageState(state).Iter()
 			for {
 				var row R
 				if !rows.Scan(dest(&row)...) {
@@ -82,6 +113,13 @@ func read[R any](ctx context.Context, s *Store, pageSize int, dest func(*R) []an
 		if err != nil {
 			return err
 		}
+		bytes := 0
+		for i := range page {
+			if row, tells := any(&page[i]).(sized); tells {
+				bytes += row.size()
+			}
+		}
+		pages.learn(len(page), bytes)
 		for i := range page {
 			if err := fn(&page[i]); err != nil {
 				return err

@@ -15,8 +15,10 @@ import (
 const (
 	// idsAtOnce bounds the event ids of one look-up.
 	idsAtOnce = 100
-	// eventPage is the number of events that are read at once.
-	eventPage = 1000
+	// idPage is the number of ids that are read at once, and eventPage that of events in the
+	// first page of them, of which each may have some hundred KB.
+	idPage    = 1000
+	eventPage = 100
 	// scanRanges is the number of token ranges of a scan, scanReaders how many are read at once.
 	scanRanges  = 256
 	scanReaders = 4
@@ -70,7 +72,7 @@ func (s *Store) HasEvents(ctx context.Context, _ int, keys []store.Record) ([]bo
 					ids[i] = keys[place].EventID
 				}
 				found := map[string]bool{}
-				err := read(inner, s, eventPage, func(id *string) []any { return []any{id} },
+				err := read(inner, s, idPage, func(id *string) []any { return []any{id} },
 					func(id *string) error { found[*id] = true; return nil },
 					`SELECT event_id FROM events WHERE visitor = ? AND event_id IN ?`, string(v), ids)
 				for i, place := range some {
@@ -91,6 +93,9 @@ type eventRow struct {
 	seq         int64
 	data        []byte
 }
+
+// size implements sized.
+func (r *eventRow) size() int { return len(r.visitor) + len(r.id) + len(r.data) }
 
 func (r *eventRow) record() store.Record {
 	return store.Record{Visitor: event.Visitor(r.visitor), EventID: r.id, Seq: store.Seq(r.seq), Data: r.data}
@@ -123,8 +128,9 @@ func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) err
 	reading, readCtx := errgroup.WithContext(ctx)
 	for range scanReaders {
 		reading.Go(func() error {
+			pages := &pages{rows: eventPage}
 			for from := range ranges {
-				if err := s.scanRange(readCtx, from, from+int64(width-1), visitors); err != nil {
+				if err := s.scanRange(readCtx, pages, from, from+int64(width-1), visitors); err != nil {
 					return err
 				}
 			}
@@ -154,7 +160,7 @@ func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) err
 }
 
 // scanRange hands on the events of each visitor in a range of tokens.
-func (s *Store) scanRange(ctx context.Context, from, to int64, visitors chan<- []store.Record) error {
+func (s *Store) scanRange(ctx context.Context, pages *pages, from, to int64, visitors chan<- []store.Record) error {
 	var records []store.Record
 	handOn := func() error {
 		if len(records) == 0 {
@@ -168,7 +174,7 @@ func (s *Store) scanRange(ctx context.Context, from, to int64, visitors chan<- [
 			return ctx.Err()
 		}
 	}
-	err := read(ctx, s, eventPage, func(r *eventRow) []any { return []any{&r.visitor, &r.id, &r.seq, &r.data} }, func(r *eventRow) error {
+	err := readPages(ctx, s, pages, func(r *eventRow) []any { return []any{&r.visitor, &r.id, &r.seq, &r.data} }, func(r *eventRow) error {
 		if n := len(records); n > 0 && string(records[n-1].Visitor) == r.visitor {
 			if records[n-1].EventID == r.id {
 				return nil

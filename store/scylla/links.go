@@ -135,10 +135,10 @@ func (s *Store) Owner(ctx context.Context, anonymousID string) (event.Link, erro
 }
 
 // LinkedTo implements store.Links.
-func (s *Store) LinkedTo(ctx context.Context, userID string) ([]string, error) {
+func (s *Store) LinkedTo(ctx context.Context, userID string, limit int) ([]string, error) {
 	var ids []string
-	err := read(ctx, s, eventPage, func(id *string) []any { return []any{id} },
+	err := read(ctx, s, idPage, func(id *string) []any { return []any{id} },
 		func(id *string) error { ids = append(ids, *id); return nil },
-		`SELECT anonymous_id FROM linked WHERE user_id = ?`, userID)
+		`SELECT anonymous_id FROM linked WHERE user_id = ? LIMIT ?`, userID, limit)
 	return ids, err
 }

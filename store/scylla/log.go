@@ -119,6 +119,8 @@ type logRow struct {
 	row []byte
 }
 
+func (r *logRow) size() int { return len(r.row) }
+
 // ReadLog implements store.Log.
 func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(store.Seq, []byte) error) error {
 	next := from

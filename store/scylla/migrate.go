@@ -41,6 +41,14 @@ const (
 	migratePatience = 2 * time.Minute
 )
 
+// CheckKeyspace refuses, with event.InvalidError, a name that would need quotes, or that servers refuse.
+func CheckKeyspace(name string) error {
+	if !keyspaceName.MatchString(name) {
+		return event.Invalid("keyspace", "must be a-z, 0-9 and _, begin with a letter and have at most 48 characters, is %q", name)
+	}
+	return nil
+}
+
 var keyspaceName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 
 // Migrate makes a keyspace or brings it to this version, and says on out what it does. It
@@ -48,9 +56,10 @@ var keyspaceName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 func Migrate(ctx context.Context, options Options, migrate MigrateOptions, out io.Writer) error {
 	options = options.withDefaults()
 	options.Timeout, options.Patience = 20*time.Second, migratePatience // schema changes take their time
+	if err := CheckKeyspace(options.Keyspace); err != nil {
+		return err
+	}
 	switch {
-	case !keyspaceName.MatchString(options.Keyspace):
-		return event.Invalid("keyspace", "must be a-z, 0-9 and _, begin with a letter and have at most 48 characters, is %q", options.Keyspace)
 	case migrate.Replication < 1 || migrate.Replication > 9:
 		return event.Invalid("replication", "must be 1..9, is %d", migrate.Replication)
 	case migrate.Shards < 1 || migrate.Shards > 1024:
@@ -81,13 +90,45 @@ func Migrate(ctx context.Context, options Options, migrate MigrateOptions, out i
 			return err
 		}
 	}
-	session, err := connect(options, options.Keyspace)
-	if err != nil {
+	if err := server.AwaitSchemaAgreement(ctx); err != nil {
+		return fmt.Errorf("nodes do not agree on the schema: %w", translate(err))
+	}
+	var session *gocql.Session
+	if err := settled(ctx, func() (err error) {
+		session, err = connect(options, options.Keyspace)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer session.Close()
 	m.store = newStore(session, options)
 	return errors.Join(m.run(ctx), m.failed)
+}
+
+// settled repeats a step while it finds no keyspace or table that is listed: another migration is
+// making it, and it is listed a moment before it can be used.
+func settled(ctx context.Context, step func() error) error {
+	for deadline := time.Now().Add(migratePatience); ; {
+		err := step()
+		unmade := errors.Is(err, gocql.ErrNoConnectionsStarted) ||
+			mistaken(err) && (strings.Contains(err.Error(), "does not exist") || strings.Contains(err.Error(), "unconfigured table"))
+		if !unmade || time.Now().After(deadline) {
+			return err
+		}
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// wait lets others go on for a moment.
+func wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(200 * time.Millisecond):
+		return nil
+	}
 }
 
 func keyspaceExists(ctx context.Context, server *gocql.Session, keyspace string) (bool, error) {
@@ -162,7 +203,11 @@ func firstLine(statement string) string {
 
 // run brings the keyspace to this version.
 func (m *migration) run(ctx context.Context) error {
-	version, err := m.version(ctx)
+	var version int
+	err := settled(ctx, func() (err error) {
+		version, err = m.version(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -249,10 +294,8 @@ func (m *migration) lease(ctx context.Context, holder string) error {
 		if !errors.Is(err, event.ErrBusy) || time.Now().After(deadline) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+		if err := wait(ctx); err != nil {
+			return err
 		}
 	}
 }

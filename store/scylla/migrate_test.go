@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -69,6 +70,22 @@ func TestMigrateFromSeveralProcesses(t *testing.T) {
 	}
 }
 
+// TestMigrateAtOnce: of a keyspace that another makes at this moment nodes know before it can
+// be used.
+func TestMigrateAtOnce(t *testing.T) {
+	hosts := testservers.CQL(t)
+	for round := range 3 {
+		options := Options{Hosts: hosts, Keyspace: testservers.KeyspaceName()}
+		migrating, ctx := errgroup.WithContext(t.Context())
+		for range 6 {
+			migrating.Go(func() error { return Migrate(ctx, options, MigrateOptions{Replication: 1, Shards: 3}, io.Discard) })
+		}
+		if err := migrating.Wait(); err != nil {
+			t.Errorf("round %d: %v", round, err)
+		}
+	}
+}
+
 // TestDryRun prints what makes a keyspace, and makes none.
 func TestDryRun(t *testing.T) {
 	options := Options{Hosts: testservers.CQL(t), Keyspace: testservers.KeyspaceName()}
@@ -112,6 +129,7 @@ func TestKeyspacesThatCannotBeOpened(t *testing.T) {
 		wants   string
 	}{
 		"no keyspace": {Options{Hosts: hosts, Keyspace: testservers.KeyspaceName()}, "attune migrate"},
+		"no name":     {Options{Hosts: hosts, Keyspace: "Shop"}, "begin with a letter"},
 		"no server":   {Options{Hosts: []string{"127.0.0.1:1"}, Keyspace: "x"}, "127.0.0.1:1"},
 		"no level":    {Options{Hosts: hosts, Keyspace: "x", Consistency: "SOME"}, "SOME"},
 		"two ports":   {Options{Hosts: []string{"a:1", "b:2"}, Keyspace: "x"}, "one port"},

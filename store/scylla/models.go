@@ -102,8 +102,11 @@ func (s *Store) SaveModel(ctx context.Context, m store.Model, content io.Reader)
 		})
 	} else {
 		cleaning := context.WithoutCancel(ctx)
-		err = errors.Join(err, s.deletePayload(cleaning, id, parts),
-			s.changeRegistry(cleaning, func(r *registry) error { r.forget(id); return nil }))
+		left := s.deletePayload(cleaning, id, parts)
+		if left == nil { // else it stays pending, and is deleted when it is old
+			left = s.changeRegistry(cleaning, func(r *registry) error { r.forget(id); return nil })
+		}
+		err = errors.Join(err, left)
 	}
 	if err != nil {
 		return fmt.Errorf("model %q: %w", m.Version, err)

@@ -15,8 +15,8 @@ import (
 const partBytes = 512 << 10
 
 // writePayload stores what a reader gives under an id that nobody else uses, for a time or,
-// where that is 0, for good, and returns the number of parts. An error of the reader's
-// comes back as it is.
+// where that is 0, for good, and returns the number of parts: after an error, of those that
+// may be there. An error of the reader's comes back as it is.
 func (s *Store) writePayload(ctx context.Context, id string, content io.Reader, ttl time.Duration) (parts int, err error) {
 	part := make([]byte, partBytes)
 	for {
@@ -25,11 +25,11 @@ func (s *Store) writePayload(ctx context.Context, id string, content io.Reader, 
 			return parts, readErr
 		}
 		if n > 0 {
-			err := s.exec(ctx, `INSERT INTO payloads (id, part, data) VALUES (?, ?, ?) USING TTL ?`, id, parts, part[:n], int(ttl.Seconds()))
+			parts++ // it may be stored though no answer comes
+			err := s.exec(ctx, `INSERT INTO payloads (id, part, data) VALUES (?, ?, ?) USING TTL ?`, id, parts-1, part[:n], int(ttl.Seconds()))
 			if err != nil {
 				return parts, fmt.Errorf("payload: %w", err)
 			}
-			parts++
 		}
 		if readErr != nil {
 			return parts, nil
@@ -37,9 +37,10 @@ func (s *Store) writePayload(ctx context.Context, id string, content io.Reader, 
 	}
 }
 
-// deletePayload deletes a payload of up to that many parts.
+// deletePayload deletes a payload of up to that many parts, the last one first: where it
+// fails, deleteAbandoned finds the others.
 func (s *Store) deletePayload(ctx context.Context, id string, parts int) error {
-	for part := range parts {
+	for part := parts - 1; part >= 0; part-- {
 		if err := s.exec(ctx, `DELETE FROM payloads WHERE id = ? AND part = ?`, id, part); err != nil {
 			return fmt.Errorf("delete payload: %w", err)
 		}

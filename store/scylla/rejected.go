@@ -79,8 +79,9 @@ func (s *Store) PutRejected(ctx context.Context, letters []store.DeadLetter) err
 		row.ID = letterID(number)
 		writing.Go(func() (err error) {
 			if len(row.Data) > maxLetter {
-				if row.Parts, err = s.writePayload(inner, letterPayload(row.ID), bytes.NewReader(row.Data), 0); err != nil {
-					return err
+				row.Parts, err = s.writePayload(inner, letterPayload(row.ID), bytes.NewReader(row.Data), 0)
+				if err != nil {
+					return errors.Join(err, s.deletePayload(context.WithoutCancel(ctx), letterPayload(row.ID), row.Parts))
 				}
 				row.Data = nil
 			}

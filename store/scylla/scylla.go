@@ -41,7 +41,8 @@ type Options struct {
 	Keyspace string
 	// Datacenter, where it is set, is the one whose nodes are asked.
 	Datacenter string
-	// Consistency of reads and writes, as LOCAL_QUORUM, which is the default.
+	// Consistency of reads and writes: LOCAL_QUORUM, which is the default, QUORUM or ALL. With
+	// fewer copies a read may miss what was acknowledged.
 	Consistency        string
 	Username, Password string
 	// TLS is nil for connections in the clear.
@@ -96,10 +97,13 @@ type Store struct {
 
 var _ store.Durable = (*Store)(nil)
 
-// Open connects to a keyspace that Migrate has made. Errors: event.ErrNewerVersion where a
-// newer Attune migrated it, event.ErrUnavailable where no node answers.
+// Open connects to a keyspace that Migrate has made. Errors: event.InvalidError where there
+// can be none of that name, event.ErrNewerVersion where a newer Attune migrated it, event.ErrUnavailable where no node answers.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	options = options.withDefaults()
+	if err := CheckKeyspace(options.Keyspace); err != nil {
+		return nil, err
+	}
 	session, err := connect(options, options.Keyspace)
 	if err != nil {
 		return nil, errors.Join(missing(ctx, options), err)
@@ -153,12 +157,12 @@ func connect(options Options, keyspace string) (*gocql.Session, error) {
 	cluster.ConnectTimeout = 5 * time.Second
 	cluster.ReconnectInterval = time.Second
 	cluster.DefaultIdempotence = true
-	cluster.RetryPolicy = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 4, Min: 50 * time.Millisecond, Max: time.Second}
+	cluster.RetryPolicy = retries{&gocql.ExponentialBackoffRetryPolicy{NumRetries: tries - 1, Min: 50 * time.Millisecond, Max: time.Second}}
 	nodes := gocql.RoundRobinHostPolicy()
 	if options.Datacenter != "" {
 		nodes = gocql.DCAwareRoundRobinPolicy(options.Datacenter)
 	}
-	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(nodes)
+	cluster.PoolConfig.HostSelectionPolicy = rounds{gocql.TokenAwareHostPolicy(nodes)}
 	cluster.Logger = driverLog{options.Logger}
 	if options.Username != "" {
 		cluster.Authenticator = gocql.PasswordAuthenticator{Username: options.Username, Password: options.Password}
@@ -214,25 +218,39 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// codeOf returns the code that a server answered with, -1 where none did. The driver gives most
+// of its answers a type that it does not export, but a method that tells.
+func codeOf(err error) int {
+	var answer interface{ GetCode() int }
+	if !errors.As(err, &answer) {
+		return -1
+	}
+	return answer.GetCode()
+}
+
+// mistaken tells whether a server refused a statement for what it says or who says it, so
+// that no server will take it, and it tells nothing of the servers.
+func mistaken(err error) bool {
+	switch codeOf(err) {
+	case gocql.ErrCodeSyntax, gocql.ErrCodeInvalid, gocql.ErrCodeUnauthorized, gocql.ErrCodeConfig, gocql.ErrCodeCredentials:
+		return true
+	}
+	return false
+}
+
 // translate wraps the sentinel that an error of the driver comes down to. What is wrong
 // with a statement or its rights is none of them.
 func translate(err error) error {
 	var limited *gocql.RequestErrRateLimitReached
-	var request gocql.RequestError
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, gocql.ErrNotFound):
 		return event.ErrNotFound
-	case errors.As(err, &limited):
+	case errors.As(err, &limited), codeOf(err) == gocql.ErrCodeOverloaded:
 		return fmt.Errorf("scylla: %w: %w", event.ErrExhausted, err)
-	case errors.As(err, &request):
-		switch request.Code() {
-		case gocql.ErrCodeOverloaded:
-			return fmt.Errorf("scylla: %w: %w", event.ErrExhausted, err)
-		case gocql.ErrCodeSyntax, gocql.ErrCodeInvalid, gocql.ErrCodeUnauthorized, gocql.ErrCodeConfig, gocql.ErrCodeCredentials:
-			return fmt.Errorf("scylla: %w", err)
-		}
+	case mistaken(err):
+		return fmt.Errorf("scylla: %w", err)
 	}
 	return fmt.Errorf("scylla: %w: %w", event.ErrUnavailable, err)
 }

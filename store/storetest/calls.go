@@ -46,7 +46,7 @@ var callCases = []testCase{
 			"ScanEvents":  func() error { return s.ScanEvents(ctx, never) },
 			"PutLinks":    func() error { return s.PutLinks(ctx, []event.Link{{AnonymousID: "a", UserID: "b"}}) },
 			"Owner":       func() error { _, err := s.Owner(ctx, "cookie"); return err },
-			"LinkedTo":    func() error { _, err := s.LinkedTo(ctx, "b"); return err },
+			"LinkedTo":    func() error { _, err := s.LinkedTo(ctx, "b", 10); return err },
 			"GetFeatures": func() error { _, err := s.GetFeatures(ctx, 0, []event.Visitor{v}); return err },
 			"SwapFeatures": func() error {
 				_, err := s.SwapFeatures(ctx, 0, []store.Change{{Visitor: v, New: []byte("a")}})
@@ -91,7 +91,7 @@ var callCases = []testCase{
 		s.equal([]store.Seq{0, 0}, []store.Seq{head, mark})
 		s.equal("(none)", s.feature(0, v))
 		s.equal(0, len(s.events(v)))
-		linked, err := s.LinkedTo(s.ctx, "b")
+		linked, err := s.LinkedTo(s.ctx, "b", 10)
 		s.must(err)
 		s.equal(0, len(linked))
 		items, now := s.items()

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -166,11 +167,47 @@ var linkCases = []testCase{
 			s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: device, UserID: "ann", OccurredAt: at, EventID: number(i)}}))
 		}
 		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "d", UserID: "anna", OccurredAt: at, EventID: "e"}}))
-		ids, err := s.LinkedTo(s.ctx, "ann")
+		ids, err := s.LinkedTo(s.ctx, "ann", 10)
 		s.must(err)
 		s.equal([]string{"a", "b", "c"}, ids)
-		none, err := s.LinkedTo(s.ctx, "nobody")
+		none, err := s.LinkedTo(s.ctx, "nobody", 10)
 		s.must(err)
 		s.equal(0, len(none))
+	}},
+	{"links/of many the first are listed, by their bytes", func(s *suite) {
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		first := []string{"A", "B", "a", "é", "日", "🙂"}
+		for _, limit := range []int{2, 4, 6, 7, 3} { // in this order, for a store may keep what it has read
+			for i, device := range []string{"🙂", "a", "é", "B", "日", "A"} {
+				s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: device, UserID: "ann", OccurredAt: at, EventID: number(i)}}))
+			}
+			ids, err := s.LinkedTo(s.ctx, "ann", limit)
+			s.must(err)
+			s.equal(first[:min(limit, len(first))], ids)
+		}
+		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "0", UserID: "ann", OccurredAt: at, EventID: "x"}}))
+		ids, err := s.LinkedTo(s.ctx, "ann", 3)
+		s.must(err)
+		s.equal([]string{"0", "A", "B"}, ids)
+		// An id that others have, too, is still each one's.
+		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "0", UserID: "bob", OccurredAt: at.Add(time.Hour), EventID: "y"}}))
+		ids, err = s.LinkedTo(s.ctx, "bob", 3)
+		s.must(err)
+		s.equal([]string{"0"}, ids)
+	}},
+	{"links/thousands of one user's", func(s *suite) {
+		links := make([]event.Link, 1_500)
+		for i := range links {
+			links[i] = event.Link{AnonymousID: fmt.Sprintf("device-%04d", len(links)-1-i), UserID: "ann", EventID: number(i)}
+		}
+		s.must(s.PutLinks(s.ctx, links))
+		ids, err := s.LinkedTo(s.ctx, "ann", 1_200)
+		s.must(err)
+		s.equal(1_200, len(ids))
+		for i, id := range ids {
+			if id != fmt.Sprintf("device-%04d", i) {
+				s.Fatalf("%s is in place %d", id, i)
+			}
+		}
 	}},
 }

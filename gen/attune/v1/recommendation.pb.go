@@ -1344,7 +1344,8 @@ type RecommendResponse struct {
 	// What is known of the visitor could not be read: the list is one for a visitor nobody
 	// knows, with the session's events where the request gives them, and exclude_bought,
 	// exclude_seen and exclude_in_cart left nothing out. BuyAgain and RecentlyViewed, which
-	// have nothing to answer then, are UNAVAILABLE instead.
+	// have nothing to answer then, are UNAVAILABLE instead. Or, where the list is explained,
+	// the events that are reasons could not be looked up, and their event_id is empty.
 	Degraded      bool `protobuf:"varint,4,opt,name=degraded" json:"degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -521,7 +521,8 @@ func (x *RecentItem) GetQuantity() int64 {
 type User struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId" json:"user_id,omitempty"`
-	// The anonymous ids that belong to the user.
+	// The anonymous ids that belong to the user: of the first 500, in order, that were ever
+	// seen with it.
 	AnonymousIds []string `protobuf:"bytes,2,rep,name=anonymous_ids,json=anonymousIds" json:"anonymous_ids,omitempty"`
 	// Events of all time by type.
 	EventCounts map[string]int64 `protobuf:"bytes,3,rep,name=event_counts,json=eventCounts" json:"event_counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
