@@ -101,7 +101,8 @@ func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time
 			l.places[x.ItemID] = place
 			l.all = append(l.all, interest{itemID: x.ItemID, cause: x, row: -1})
 		}
-		w *= math.Exp2(-float64(newest.Sub(x.At))/float64(halfLife) - float64(place)/halfPlace)
+		// By e rather than by 2, for which the library has no assembly.
+		w *= math.Exp(-math.Ln2 * (float64(newest.Sub(x.At))/float64(halfLife) + float64(place)/halfPlace))
 		i := &l.all[place]
 		i.weight += w
 		if w > i.most {
