@@ -182,6 +182,23 @@ func TestRedisIsFlushedUnderLoad(t *testing.T) {
 	c.verifies(r.where) // to the event, for nothing was refused
 }
 
+// TestKeysVanishUnderLoad deletes keys of every kind one by one, those of whole shards among
+// them: nobody notices either.
+func TestKeysVanishUnderLoad(t *testing.T) {
+	redis, r := redisOfOnesOwn(t)
+	c := gather(t, r.any)
+	for range 5 {
+		c.act()
+		for range 100 {
+			redis.Do(`EVAL "local key = redis.call('RANDOMKEY') return key and redis.call('DEL', key)" 0`)
+		}
+	}
+	c.act()
+	c.end()
+	r.end()
+	r.where.verifies(t, crowdSize, int(c.acts.Load()))
+}
+
 // TestRedisComesBackWithAnOlderDump restarts Redis from an older dump: what is in it is taken for
 // lost, and no answer is of that time.
 func TestRedisComesBackWithAnOlderDump(t *testing.T) {

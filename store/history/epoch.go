@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ const (
 	fencedWithin = 2 * time.Second
 	// lookForFence is the time between two looks for a fence that another may be writing.
 	lookForFence = 20 * time.Millisecond
+	// settledWithin is the time after which a reader gives up.
+	settledWithin = 10 * time.Second
 )
 
 // fence is a row of the log that names an epoch.
@@ -40,6 +43,9 @@ type fence struct {
 	// says that it has read some in this one.
 	before string
 	used   atomic.Bool
+	// since is when the process first found the epoch before still there, and was alone
+	// with it; under epochs.mu.
+	since time.Time
 }
 
 // epochs is what a process knows of the epochs of a shard's features.
@@ -48,9 +54,9 @@ type epochs struct {
 	fence atomic.Pointer[fence]
 
 	mu sync.Mutex // held while the process settles for one
-	// superseded is since when the place that the process reads from is another than the
-	// fence's; zero while it is not.
-	superseded time.Time
+	// begun is the epoch that the process began last, if no fence can name it yet: only such
+	// an epoch may be fenced in, for features of an older one may lack what came since.
+	begun string
 }
 
 // newest returns the newest fence that was read.
@@ -74,11 +80,8 @@ func (e *epochs) counts(epoch store.Epoch) bool {
 }
 
 // left tells whether an epoch is the one that the process read features in until others went
-// to that of the newest fence, where it has not followed them yet.
-func (e *epochs) left(epoch string) bool {
-	f := e.newest()
-	return epoch == f.before && !f.used.Load()
-}
+// to that of the fence, where it has not followed them yet.
+func (f *fence) left(epoch string) bool { return epoch == f.before && !f.used.Load() }
 
 // note takes a fence in.
 func (e *epochs) note(row store.Seq, epoch string) {
@@ -99,66 +102,82 @@ func (e *epochs) note(row store.Seq, epoch string) {
 	}
 }
 
-// settle sees to it that the epoch that counts is the one in which features were read. It
-// returns false where they must be read again.
-func (s *shard) settle(ctx context.Context, found []store.Stored) (settled bool, err error) {
-	for _, stored := range found {
-		if !s.epochs.counts(stored.Epoch) {
-			return false, s.settleFor(ctx, stored.Epoch)
+// getFeatures reads what is stored in the epoch that counts.
+func (s *shard) getFeatures(ctx context.Context, visitors []event.Visitor) ([]store.Stored, error) {
+	var waited time.Duration
+	for began := time.Now(); waited < settledWithin; waited = time.Since(began) {
+		known := s.epochs.fence.Load()
+		found, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
+		if err != nil {
+			return nil, err
+		}
+		other := slices.IndexFunc(found, func(stored store.Stored) bool { return !s.epochs.counts(stored.Epoch) })
+		if other < 0 {
+			return found, nil
+		}
+		if err := s.settle(ctx, found[other].Epoch, known, waited); err != nil {
+			return nil, err
 		}
 	}
-	return true, nil
+	return nil, fmt.Errorf("features of shard %d are lost again and again: %w", s.number, event.ErrUnavailable)
 }
 
-// settleFor brings the epoch that is there and the newest fence together.
-func (s *shard) settleFor(ctx context.Context, epoch store.Epoch) error {
+// settle brings the epoch in which features were read and the newest fence a step together,
+// so that they can be read again. known is the newest fence that was known before they were
+// read, and waited how long the reader tries, 0 at first.
+func (s *shard) settle(ctx context.Context, epoch store.Epoch, known *fence, waited time.Duration) error {
 	s.epochs.mu.Lock()
 	defer s.epochs.mu.Unlock()
-	for began := time.Now(); ; {
-		head, err := s.readFences(ctx)
-		if err != nil {
-			return err
-		}
-		switch {
-		case s.epochs.counts(epoch):
-			s.epochs.superseded = time.Time{}
-			return nil
-		case epoch.New:
-			if err := s.putFence(ctx, head+1, epoch.ID); err != nil {
-				return err
-			}
-			continue
-		case s.epochs.left(epoch.ID):
-			if s.epochs.superseded.IsZero() {
-				s.epochs.superseded = time.Now()
-				s.history.options.Logger.Warn("another server keeps features in another place; waiting to be led there", "shard", s.number)
-			}
-			if time.Since(s.epochs.superseded) < s.history.options.LeaveAfter {
-				return fmt.Errorf("features are kept in another place by now: %w", event.ErrUnavailable)
-			}
-		case epoch.ID != s.epochs.newest().before && time.Since(began) < fencedWithin:
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(lookForFence):
-			}
-			continue
-		}
-		if epoch, err = s.history.stores.BeginEpoch(ctx, s.number, epoch.ID); err != nil {
-			return err
-		}
-		began = time.Now()
+	head, err := s.readFences(ctx)
+	if err != nil {
+		return err
 	}
+	if epoch.New {
+		s.epochs.begun = epoch.ID
+	}
+	newest := s.epochs.newest()
+	switch {
+	case s.epochs.counts(epoch):
+		return nil
+	case s.epochs.fence.Load() != known: // it may be newer than what was read
+		return nil
+	case epoch.ID == s.epochs.begun:
+		return s.putFence(ctx, head, epoch.ID)
+	case newest.left(epoch.ID):
+		if newest.since.IsZero() {
+			newest.since = time.Now()
+			s.history.options.Logger.Warn("another server keeps features in another place; waiting to be led there", "shard", s.number)
+		}
+		if time.Since(newest.since) < s.history.options.LeaveAfter {
+			return fmt.Errorf("features are kept in another place by now: %w", event.ErrUnavailable)
+		}
+	case epoch.ID != newest.before && waited < fencedWithin:
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookForFence):
+			return nil
+		}
+	}
+	begun, err := s.history.stores.BeginEpoch(ctx, s.number, epoch.ID)
+	if begun.New {
+		s.epochs.begun = begun.ID
+	}
+	return err
 }
 
-// putFence appends a fence and notes it for those who follow, unless another row was faster.
-func (s *shard) putFence(ctx context.Context, seq store.Seq, epoch string) error {
-	err := s.history.stores.Append(ctx, s.number, seq, encodeFence(epoch))
+// putFence appends a fence after the head and notes it for those who follow. Where another
+// row was faster, which may be a fence, it does nothing.
+func (s *shard) putFence(ctx context.Context, head store.Seq, epoch string) error {
+	s.epochs.begun = ""
+	err := s.history.stores.Append(ctx, s.number, head+1, encodeFence(epoch))
 	switch {
 	case errors.Is(err, store.ErrTaken):
+		s.epochs.begun = epoch
 		return nil
 	case err == nil:
-		err = s.history.stores.SetFence(ctx, s.number, seq)
+		s.epochs.note(head+1, epoch)
+		err = s.history.stores.SetFence(ctx, s.number, head+1)
 	}
 	if err != nil {
 		return fmt.Errorf("fence of shard %d: %w", s.number, err)

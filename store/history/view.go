@@ -99,22 +99,6 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 	return nil
 }
 
-// getFeatures reads what is stored in the epoch that counts.
-func (s *shard) getFeatures(ctx context.Context, visitors []event.Visitor) ([]store.Stored, error) {
-	const tries = 10 // each after the epoch changed anew
-	for range tries {
-		found, err := s.history.stores.GetFeatures(ctx, s.number, visitors)
-		if err != nil {
-			return nil, err
-		}
-		settled, err := s.settle(ctx, found)
-		if settled || err != nil {
-			return found, err
-		}
-	}
-	return nil, fmt.Errorf("features of shard %d are lost again and again: %w", s.number, event.ErrUnavailable)
-}
-
 // readOrRestore returns the features of one visitor, as of every acknowledged event. Those that
 // were lost are stored again, for the next reader.
 func (s *shard) readOrRestore(ctx context.Context, visitor event.Visitor) (features, error) {
