@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -134,7 +135,9 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 	}
 	var letters []store.DeadLetter
 	from := max(numberAfter(after), n.Gone+1)
-	for segment := from / lettersSegment; segment <= n.Last/lettersSegment && len(letters) < limit; segment++ {
+	last := n.Last / lettersSegment
+	for segment := from / lettersSegment; segment <= last && len(letters) < limit; {
+		before := len(letters)
 		err := read(ctx, s, lettersSegment, func(data *[]byte) []any { return []any{data} }, func(data *[]byte) error {
 			if len(letters) == limit {
 				return nil
@@ -146,6 +149,9 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 			letters = append(letters, letter)
 			return err
 		}, `SELECT data FROM letters WHERE segment = ? AND number >= ?`, segment, from)
+		if segment++; err == nil && len(letters) == before {
+			segment, err = s.nextLetters(ctx, segment, last)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
@@ -158,6 +164,34 @@ func (s *Store) RejectedLetters(ctx context.Context, after string, limit int) ([
 		s.forgetDeleted(ctx, n, first)
 	}
 	return letters, ctx.Err()
+}
+
+// nextLetters returns the first segment of [from, last] that has a letter, else last + 1. It
+// looks into many at the same time, for most of a long queue may be deleted.
+func (s *Store) nextLetters(ctx context.Context, from, last int64) (int64, error) {
+	const atOnce = 64
+	for ; from <= last; from += atOnce {
+		some := make([]bool, min(atOnce, last-from+1))
+		looking, inner := errgroup.WithContext(ctx)
+		for i := range some {
+			looking.Go(func() error {
+				var number int64
+				err := s.one(inner, []any{&number}, `SELECT number FROM letters WHERE segment = ? LIMIT 1`, from+int64(i))
+				some[i] = err == nil
+				if errors.Is(err, event.ErrNotFound) {
+					return nil
+				}
+				return err
+			})
+		}
+		if err := looking.Wait(); err != nil {
+			return 0, err
+		}
+		if i := slices.Index(some, true); i >= 0 {
+			return from + int64(i), nil
+		}
+	}
+	return last + 1, nil
 }
 
 // forgetDeleted notes that there is no letter before a number, as far as none is on its way,
