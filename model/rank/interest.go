@@ -16,7 +16,7 @@ const (
 	// halfPlace is the number of newer items after which an event counts half.
 	halfPlace = 40
 	// maxSignals bounds the interests, the strongest ones, that the model is asked with: it
-	// bounds a request's work, and what lies before them counts less than a third.
+	// bounds a request's work, and what comes after them counts less than a third.
 	maxSignals = 64
 	// maxRepeats is how many times its strongest event an item's interest may count.
 	maxRepeats = 3

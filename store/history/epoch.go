@@ -189,15 +189,19 @@ func (s *shard) putFence(ctx context.Context, head store.Seq, epoch string) erro
 func (s *shard) readFences(ctx context.Context) (head store.Seq, err error) {
 	head = store.Seq(s.projected.Load())
 	err = s.history.stores.ReadLog(ctx, s.number, head+1, func(seq store.Seq, data []byte) error {
-		row, err := decodeRow(data)
-		if err != nil {
-			return err
-		}
-		s.noteFence(seq, row)
 		head = seq
-		return nil
+		return s.readFence(seq, data)
 	})
 	return head, err
+}
+
+// readFence reads a row that may be a fence.
+func (s *shard) readFence(seq store.Seq, data []byte) error {
+	row, err := decodeRow(data)
+	if err == nil {
+		s.noteFence(seq, row)
+	}
+	return err
 }
 
 // noteFence takes a row in that may be a fence.
@@ -219,11 +223,9 @@ func (s *shard) followFence(ctx context.Context) error {
 		return nil
 	}
 	err = s.history.stores.ReadLog(ctx, s.number, noted, func(seq store.Seq, data []byte) error {
-		row, err := decodeRow(data)
-		if err != nil {
+		if err := s.readFence(seq, data); err != nil {
 			return err
 		}
-		s.noteFence(seq, row)
 		return errStop
 	})
 	return ignoreStop(err)
