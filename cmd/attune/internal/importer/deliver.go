@@ -101,7 +101,7 @@ func (d *delivery) run(ctx context.Context) error {
 	for {
 		err := d.stream(ctx)
 		switch {
-		case err == nil:
+		case err == nil && d.ended:
 			return d.failed
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -139,8 +139,8 @@ func passing(err error) bool {
 	return false
 }
 
-// stream delivers what is left over one stream. It returns nil once the source has ended
-// and all of it is acknowledged.
+// stream delivers what is left over one stream. It returns nil once all that was sent is
+// acknowledged: all there is where the source has ended, else what was sent before ctx did.
 func (d *delivery) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := d.client.Stream(ctx)
