@@ -5,6 +5,8 @@
 // The path: Builder -> Dataset (dataset.go) -> Evaluate on held-out time (evaluate.go)
 // -> Fit (train.go; ease.go, als.go, knn.go, popularity.go, together.go) -> Snapshot
 // (snapshot.go, score.go, explain.go; its binary form in encode.go and decode.go).
+// Measure (measure.go, metrics.go, bootstrap.go) asks a Snapshot for the lists of Cases
+// (case.go) by a Protocol (protocol.go), in Evaluate and in `attune evaluate` alike.
 //
 // Everything is pure and deterministic: the same dataset, options and seed give the same
 // bytes, whatever the order in which interactions were added and however many workers ran.

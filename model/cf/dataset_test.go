@@ -122,13 +122,13 @@ func TestEdges(t *testing.T) {
 					t.Fatalf("%d items of %d", s.Items(), d.Items())
 				}
 				var sc Scratch
-				for _, c := range s.Score([]Signal{{0, 1}, {1, 2}}, &sc) {
+				for _, c := range s.Score([]Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}}, &sc) {
 					if c.Score-c.Score != 0 {
 						t.Fatalf("score %g", c.Score)
 					}
 				}
 				s.Score(nil, &sc)
-				s.Explain([]Signal{{0, 1}}, 0)
+				s.Explain([]Signal{{Item: 0, Weight: 1}}, 0)
 				if len(s.Similar(-1, 3)) > 0 || len(s.Together(9, 3)) > 0 || s.ItemID(-1) != "" || s.ItemID(9) != "" {
 					t.Error("an item out of range")
 				}

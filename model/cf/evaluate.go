@@ -3,8 +3,6 @@ package cf
 import (
 	"context"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -12,20 +10,13 @@ import (
 // evaluatedItems is the length of the lists that are evaluated.
 const evaluatedItems = 10
 
-// The metrics of an Evaluation, means over the users evaluated; coverage is the share of
-// all items that are in any list.
-const (
-	MetricNDCG     = "ndcg@10"
-	MetricRecall   = "recall@10"
-	MetricMAP      = "map@10"
-	MetricHitRate  = "hit_rate@10"
-	MetricCoverage = "coverage@10"
-)
+// MetricNDCG is what algorithms are compared by.
+const MetricNDCG = "ndcg@10"
 
 // Evaluation is what one algorithm reached on held-out interactions.
 type Evaluation struct {
 	Algorithm string
-	// Metrics by name, each 0 to 1.
+	// Metrics by name, as Measure has them, means over the users.
 	Metrics map[string]float64
 	// Users that had something held out.
 	Users int
@@ -190,7 +181,7 @@ func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress
 			return Plan{}, err
 		}
 		took := o.Now().Sub(started)
-		evaluation, err := h.evaluate(ctx, s)
+		evaluation, err := h.evaluate(ctx, s, o)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -218,50 +209,10 @@ func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float
 }
 
 // evaluate asks for a list for each held-out user, without what the user had chosen before.
-func (h *holdout) evaluate(ctx context.Context, s *Snapshot) (Evaluation, error) {
-	metrics := map[string]float64{}
-	listed := map[int32]struct{}{}
-	var sc Scratch
-	var signals []Signal
-	for k, user := range h.users {
-		if err := ctx.Err(); err != nil {
-			return Evaluation{}, err
-		}
-		columns, values := h.past.byUser.row(user)
-		signals = signals[:0]
-		for i, c := range columns {
-			signals = append(signals, Signal{Item: c, Weight: float32(math.Exp2(float64(values[i])) - 1)})
-		}
-		ranked := bestUnseen(s.Score(signals, &sc), columns, evaluatedItems)
-		relevant := h.relevant[k]
-		metrics[MetricNDCG] += NDCG(ranked, relevant, evaluatedItems)
-		metrics[MetricRecall] += Recall(ranked, relevant, evaluatedItems)
-		metrics[MetricMAP] += AveragePrecision(ranked, relevant, evaluatedItems)
-		metrics[MetricHitRate] += HitRate(ranked, relevant, evaluatedItems)
-		for _, i := range ranked {
-			listed[i] = struct{}{}
-		}
+func (h *holdout) evaluate(ctx context.Context, s *Snapshot, o Options) (Evaluation, error) {
+	m, err := Measure(ctx, s, h.cases, Protocol{K: evaluatedItems}, o.Workers, nil)
+	if err != nil {
+		return Evaluation{}, err
 	}
-	for name := range metrics {
-		metrics[name] /= float64(len(h.users))
-	}
-	metrics[MetricCoverage] = ratio(float64(len(listed)), float64(s.Items()))
-	return Evaluation{Algorithm: s.algorithm, Metrics: metrics, Users: len(h.users)}, nil
-}
-
-// bestUnseen returns the best n of scored that are not in seen, which is in order.
-func bestUnseen(scored []Candidate, seen []int32, n int) []int32 {
-	kept := scored[:0]
-	for _, c := range scored {
-		if _, known := slices.BinarySearch(seen, c.Item); !known && c.Score > 0 {
-			kept = append(kept, c)
-		}
-	}
-	kept = keepBest(kept, n)
-	byScore(kept)
-	ranked := make([]int32, len(kept))
-	for i, c := range kept {
-		ranked[i] = c.Item
-	}
-	return ranked
+	return Evaluation{Algorithm: s.algorithm, Metrics: m.Metrics, Users: len(h.cases)}, nil
 }

@@ -21,9 +21,11 @@ type holdout struct {
 	// cut is the first second that is held out; past is what was before it.
 	cut  uint32
 	past *Dataset
-	// users were there before the time and chose new items after it; relevant are those.
+	// users were there before the time and chose new items after it; relevant are those, in order.
 	users    []int32
-	relevant []map[int32]struct{}
+	relevant [][]int32
+	// cases are what the users are asked for.
+	cases []Case
 }
 
 // hold cuts the dataset at the latest of a few times after which enough users chose
@@ -50,11 +52,15 @@ func hold(d *Dataset, o Options) *holdout {
 	}
 	best.sample(o.EvaluatedUsers, o.Seed)
 	best.past = d.before(best.cut)
+	for k, user := range best.users {
+		history, items := d.history(user, int64(best.cut))
+		best.cases = append(best.cases, Case{History: history, Relevant: best.relevant[k], Hidden: items})
+	}
 	return best
 }
 
 // after finds the users with interactions before the time, and what they first chose at
-// it or later, of items that anyone had chosen before. past is left open.
+// it or later, of items that anyone had chosen before. past and cases are left open.
 func (d *Dataset) after(cut uint32) *holdout {
 	known := make([]bool, len(d.itemIDs))
 	for _, x := range d.log {
@@ -66,7 +72,7 @@ func (d *Dataset) after(cut uint32) *holdout {
 	for i := 0; i < len(d.log); {
 		user := d.log[i].user
 		before := false
-		relevant := map[int32]struct{}{}
+		var relevant []int32
 		for i < len(d.log) && d.log[i].user == user {
 			item, first := d.log[i].item, d.log[i].at
 			for i < len(d.log) && d.log[i].user == user && d.log[i].item == item {
@@ -76,7 +82,7 @@ func (d *Dataset) after(cut uint32) *holdout {
 			case first < cut:
 				before = true
 			case known[item]:
-				relevant[item] = struct{}{}
+				relevant = append(relevant, item)
 			}
 		}
 		if before && len(relevant) > 0 {

@@ -2,9 +2,11 @@ package cf
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,13 +18,10 @@ import (
 // movieLens reads one part of the MovieLens-100k split, as (user, item, unix seconds).
 func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) {
 	t.Helper()
-	dir := os.Getenv("ATTUNE_DATA")
-	if dir == "" {
-		dir = "../../../shared/data"
-	}
+	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data")
 	file, err := os.Open(filepath.Join(dir, "movielens-100k", name))
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no MovieLens-100k in %s; set ATTUNE_DATA to the folder that holds movielens-100k/", dir)
+		t.Skipf("no MovieLens-100k in %s; set ATTUNE_TEST_DATA to the folder that holds movielens-100k/", dir)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -56,29 +55,30 @@ func splitNDCG(t *testing.T, plan Plan, o Options) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	relevant := map[string]map[int32]struct{}{}
+	users := map[string]*Case{}
 	movieLens(t, "msr_split_item_test.tsv.gz", func(user, item string, _ int64) {
-		if relevant[user] == nil {
-			relevant[user] = map[int32]struct{}{}
+		c := users[user]
+		if c == nil {
+			c = &Case{}
+			c.History, c.Hidden = d.History(user)
+			users[user] = c
 		}
-		i, ok := s.Index(item)
-		if !ok {
-			i = int32(-len(relevant[user]) - 1)
+		if i, ok := d.Index(item); ok {
+			c.Relevant = append(c.Relevant, i)
+		} else {
+			c.Unknown++
 		}
-		relevant[user][i] = struct{}{}
 	})
-	var sum float64
-	var sc Scratch
-	for user, items := range relevant {
-		u, _ := slices.BinarySearch(d.userIDs, user)
-		columns, _ := d.byUser.row(int32(u))
-		var history []Signal
-		for _, c := range columns {
-			history = append(history, Signal{Item: c, Weight: 1})
-		}
-		sum += NDCG(bestUnseen(s.Score(history, &sc), columns, 10), items, 10)
+	var cases []Case
+	for _, user := range slices.Sorted(maps.Keys(users)) {
+		slices.Sort(users[user].Relevant)
+		cases = append(cases, *users[user])
 	}
-	return sum / float64(len(relevant))
+	m, err := Measure(t.Context(), s, cases, Protocol{K: 10}, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Metrics[MetricNDCG]
 }
 
 // TestMovieLens holds the algorithms to what is published for this split: popularity

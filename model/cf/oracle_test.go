@@ -363,7 +363,7 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 		if plan.Algorithm == ItemKNN {
 			m = &s.similar
 		}
-		history := []Signal{{3, 1}, {7, 5}, {7, 2}, {-1, 3}, {999, 1}, {4, -1}, {5, float32(math.NaN())}, {6, float32(math.Inf(1))}}
+		history := []Signal{{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 7, Weight: 2}, {Item: -1, Weight: 3}, {Item: 999, Weight: 1}, {Item: 4, Weight: -1}, {Item: 5, Weight: float32(math.NaN())}, {Item: 6, Weight: float32(math.Inf(1))}}
 		want := map[int32]float64{}
 		for _, x := range history {
 			w := float64(x.Weight)

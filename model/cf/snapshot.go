@@ -41,6 +41,8 @@ type Candidate struct {
 type Signal struct {
 	Item   int32
 	Weight float32
+	// At is the time of the last interaction in unix seconds, 0 where it is not known.
+	At int64
 }
 
 // Algorithm is EASE, ALS, ItemKNN or Popularity.

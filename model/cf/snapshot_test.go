@@ -36,7 +36,7 @@ func encoded(t testing.TB, s *Snapshot) []byte {
 
 // TestSnapshotServesTheSameWhenRead compares everything that a Snapshot answers.
 func TestSnapshotServesTheSameWhenRead(t *testing.T) {
-	history := []Signal{{2, 1}, {9, 4}, {30, .3}}
+	history := []Signal{{Item: 2, Weight: 1}, {Item: 9, Weight: 4}, {Item: 30, Weight: .3}}
 	for _, algorithm := range []string{EASE, ALS, ItemKNN, Popularity} {
 		s := trained(t, algorithm)
 		back := roundTrip(t, s)
@@ -167,7 +167,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		var sc Scratch
-		history := []Signal{{0, 1}, {1, 2}, {2, .5}}
+		history := []Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}, {Item: 2, Weight: .5}}
 		s.Score(history, &sc)
 		for i := range int32(s.Items()) {
 			s.Explain(history, i)

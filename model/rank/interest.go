@@ -29,6 +29,7 @@ type interest struct {
 	// cause is the event that says the most, for reasons.
 	cause *feature.Interaction
 	most  float64
+	last  int64 // unix seconds of the newest event
 	row   int32 // the item's number in the model; -1 where it is not known, or not looked up
 }
 
@@ -105,6 +106,7 @@ func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time
 		w *= math.Exp(-math.Ln2 * (float64(newest.Sub(x.At))/float64(halfLife) + float64(place)/halfPlace))
 		i := &l.all[place]
 		i.weight += w
+		i.last = max(i.last, x.At.Unix())
 		if w > i.most {
 			i.most, i.cause = w, x
 		}
@@ -152,7 +154,7 @@ func (r *run) learn() {
 		x := &r.interests[i]
 		if row, ok := r.shop.Model.Index(x.itemID); ok {
 			x.row = row
-			l.signals = append(l.signals, cf.Signal{Item: row, Weight: float32(x.weight)})
+			l.signals = append(l.signals, cf.Signal{Item: row, Weight: float32(x.weight), At: x.last})
 			l.signalOf = append(l.signalOf, i)
 		}
 	}

@@ -1,0 +1,188 @@
+package cf
+
+import (
+	"context"
+	"slices"
+)
+
+// Ranker is a model as it is measured; a Snapshot is one.
+type Ranker interface {
+	Items() int
+	Score(history []Signal, sc *Scratch) []Candidate
+	ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate
+	// Popular has all items, best first.
+	Popular() []Candidate
+}
+
+// Measurement is what a ranker's lists reached.
+type Measurement struct {
+	// Metrics by name, as in "ndcg@10".
+	Metrics map[string]float64
+	// lists holds listMetrics for each case.
+	lists [][len(listMetrics)]float64
+}
+
+// Values returns a metric of each case's list, in the order of the cases; nil for Coverage,
+// which no list has for itself.
+func (m *Measurement) Values(metric Metric) []float64 {
+	column := slices.Index(listMetrics[:], metric)
+	if column < 0 {
+		return nil
+	}
+	values := make([]float64, len(m.lists))
+	for i := range m.lists {
+		values[i] = m.lists[i][column]
+	}
+	return values
+}
+
+// caseBatch is how many cases are measured between two looks at the context.
+const caseBatch = 64
+
+// Measure asks for a list for each case and holds it against what was chosen. A list is as
+// served: the items by their score, equal ones by their number, as far as the score is above
+// 0, then the most popular ones that are not in it yet. The sums are the same whatever the
+// number of workers. done is told the share that is measured; it may be nil. The errors are
+// those of Protocol.Validate and of the context.
+func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers int, done func(share float64)) (*Measurement, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, len(cases))}
+	workers = max(1, workers)
+	listers := make([]*lister, workers)
+	err := each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
+		if listers[worker] == nil {
+			listers[worker] = newLister(r, p)
+		}
+		l := listers[worker]
+		for i := from; i < to; i++ {
+			c := &cases[i]
+			l.rank(c)
+			m.lists[i] = measureList(l.hits(c.Relevant), c.relevant(), p.K)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for column, metric := range listMetrics {
+		var sum float64
+		for i := range m.lists {
+			sum += m.lists[i][column]
+		}
+		m.Metrics[metric.At(p.K)] = sum / float64(max(1, len(cases)))
+	}
+	m.Metrics[Coverage.At(p.K)] = coverage(listers, r.Items())
+	return m, nil
+}
+
+// coverage is the share of all items that any of them listed.
+func coverage(listers []*lister, items int) float64 {
+	listed := 0
+	for i := range items {
+		if slices.ContainsFunc(listers, func(l *lister) bool { return l != nil && l.listed[i] }) {
+			listed++
+		}
+	}
+	return float64(listed) / float64(max(1, items))
+}
+
+// lister makes one list after the other.
+type lister struct {
+	ranker   Ranker
+	protocol Protocol
+	scratch  Scratch
+	// list is the one that was made last.
+	list   []int32
+	places []int
+	// mark of an item is below, at or above the turn of the list: not looked at for it,
+	// allowed where only candidates are, not to be taken any more.
+	mark []uint64
+	turn uint64
+	// listed are the items that were in any list.
+	listed []bool
+}
+
+func newLister(r Ranker, p Protocol) *lister {
+	return &lister{ranker: r, protocol: p, mark: make([]uint64, r.Items()), listed: make([]bool, r.Items())}
+}
+
+// rank makes the list of a case.
+func (l *lister) rank(c *Case) {
+	l.turn += 2
+	l.list = l.list[:0]
+	var scored []Candidate
+	if c.Candidates == nil {
+		scored = l.ranker.Score(c.History, &l.scratch)
+	} else {
+		known := make([]int32, 0, len(c.Candidates))
+		for _, i := range c.Candidates {
+			if l.set(i, l.turn) {
+				known = append(known, i)
+			}
+		}
+		scored = l.ranker.ScoreItems(c.History, known, &l.scratch)
+	}
+	for _, i := range c.Hidden {
+		l.set(i, l.turn+1)
+	}
+	if !l.protocol.Seen {
+		for _, x := range c.History {
+			l.set(x.Item, l.turn+1)
+		}
+	}
+	kept := scored[:0]
+	for _, x := range scored {
+		if x.Score > 0 && l.open(c, x.Item) {
+			kept = append(kept, x)
+		}
+	}
+	kept = keepBest(kept, l.protocol.K)
+	byScore(kept)
+	for _, x := range kept {
+		l.take(x.Item)
+	}
+	for _, x := range l.ranker.Popular() {
+		if len(l.list) >= l.protocol.K {
+			break
+		}
+		if l.open(c, x.Item) {
+			l.take(x.Item)
+		}
+	}
+}
+
+// set marks an item, and tells whether there is such an item.
+func (l *lister) set(item int32, mark uint64) bool {
+	if item < 0 || int(item) >= len(l.mark) {
+		return false
+	}
+	l.mark[item] = mark
+	return true
+}
+
+// open tells whether an item may come into the list.
+func (l *lister) open(c *Case, item int32) bool {
+	if c.Candidates != nil {
+		return l.mark[item] == l.turn
+	}
+	return l.mark[item] <= l.turn
+}
+
+func (l *lister) take(item int32) {
+	l.mark[item] = l.turn + 1
+	l.listed[item] = true
+	l.list = append(l.list, item)
+}
+
+// hits returns the places of the list that hold one of the items, which are in order.
+func (l *lister) hits(relevant []int32) []int {
+	l.places = l.places[:0]
+	for place, item := range l.list {
+		if _, hit := slices.BinarySearch(relevant, item); hit {
+			l.places = append(l.places, place)
+		}
+	}
+	return l.places
+}
