@@ -2,6 +2,7 @@ package cf
 
 import (
 	"context"
+	"runtime"
 	"slices"
 )
 
@@ -42,14 +43,16 @@ const caseBatch = 64
 // Measure asks for a list for each case and holds it against what was chosen. A list is as
 // served: the items by their score, equal ones by their number, as far as the score is above
 // 0, then the most popular ones that are not in it yet. The sums are the same whatever the
-// number of workers. done is told the share that is measured; it may be nil. The errors are
-// those of Protocol.Validate and of the context.
+// number of workers, which is GOMAXPROCS where 0. done is told the share that is measured; it
+// may be nil. The errors are those of Protocol.Validate and of the context.
 func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers int, done func(share float64)) (*Measurement, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	m := &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, len(cases))}
-	workers = max(1, workers)
+	if workers < 1 {
+		workers = runtime.GOMAXPROCS(0)
+	}
 	listers := make([]*lister, workers)
 	err := each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
 		if listers[worker] == nil {
