@@ -1,0 +1,51 @@
+package datasets
+
+import (
+	"slices"
+
+	"github.com/attune-shop/attune/model/cf"
+)
+
+// chosen gathers what users went on to choose, in the order in which users come up.
+type chosen struct {
+	train *cf.Dataset
+	users []string
+	items map[string][]string
+}
+
+func newChosen(train *cf.Dataset) *chosen {
+	return &chosen{train: train, items: map[string][]string{}}
+}
+
+func (c *chosen) add(user, item string) {
+	if _, known := c.items[user]; !known {
+		c.users = append(c.users, user)
+	}
+	c.items[user] = append(c.items[user], item)
+}
+
+// cases asks for one list a user.
+func (c *chosen) cases() []cf.Case {
+	cases := make([]cf.Case, 0, len(c.users))
+	for _, user := range c.users {
+		cases = append(cases, newCase(c.train, user, c.items[user]...))
+	}
+	return cases
+}
+
+// newCase asks for a list for a user of the training who went on to choose items. What the
+// user did in training is hidden where the protocol says so, however long ago it was.
+func newCase(train *cf.Dataset, user string, items ...string) cf.Case {
+	var c cf.Case
+	c.History, c.Hidden = train.History(user)
+	slices.Sort(items)
+	for _, item := range slices.Compact(items) {
+		if i, ok := train.Index(item); ok {
+			c.Relevant = append(c.Relevant, i)
+		} else {
+			c.Unknown++
+		}
+	}
+	slices.Sort(c.Relevant)
+	return c
+}

@@ -1,0 +1,151 @@
+package datasets
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/event"
+)
+
+// The protocols of CSV by name.
+const (
+	TopK        = "top-k"
+	NextItem    = "next-item"
+	LeaveOneOut = "leave-one-out"
+)
+
+// Files are a data set of one's own: tables of user, item and maybe time, weight or event.
+type Files struct {
+	Train string
+	// Test holds what was chosen next. By TopK all items of a user are asked for by one list,
+	// by LeaveOneOut each line by one, and by NextItem each line of a user but the first by
+	// the lines before it in this file.
+	Test string
+	// Prefixes, in place of Test by NextItem, has lines of items, a tab, and the next item.
+	Prefixes string
+	// Negatives, by LeaveOneOut, has a line for each of Test: (user,item), and the items among
+	// which to find that item, parted by tabs; or all of that parted by commas.
+	Negatives string
+	// Protocol is TopK, NextItem or LeaveOneOut.
+	Protocol string
+	// K is the length of a list.
+	K int
+	// Seen lets items that the user knows into the list.
+	Seen bool
+}
+
+// OpenCSV reads them.
+func OpenCSV(f Files) (*Set, error) {
+	s := &Set{Protocol: cf.Protocol{K: f.K, Seen: f.Seen}}
+	var err error
+	switch f.Protocol {
+	case TopK:
+		s.Protocol.Cut = cf.CutRandom
+		s.Metrics = []cf.Metric{cf.NDCG, cf.Recall, cf.Precision, cf.MAP, cf.HitRate}
+		err = s.readTopK(f)
+	case LeaveOneOut:
+		s.Protocol.Cut = cf.CutLast
+		s.Metrics = []cf.Metric{cf.HitRate, cf.NDCG, cf.MRR}
+		err = s.readLeaveOneOut(f)
+	case NextItem:
+		s.Protocol.Cut = cf.CutNext
+		s.Metrics = []cf.Metric{cf.HitRate, cf.MRR, cf.NDCG}
+		err = s.readNextItem(f)
+	default:
+		return nil, event.Invalid("protocol", "must be %s", listed([]string{TopK, NextItem, LeaveOneOut}))
+	}
+	if err == nil && len(s.Cases) == 0 {
+		err = fmt.Errorf("%s has nothing to test", cmp.Or(f.Prefixes, f.Test))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.finished(), nil
+}
+
+func (s *Set) readTable(path string) error {
+	b := cf.NewBuilder()
+	err := eachRecord(path, func(r record) error {
+		b.Add(r.user, r.item, r.weight, r.at)
+		return nil
+	})
+	if err == nil {
+		s.Train, err = filled(path, b)
+	}
+	return err
+}
+
+func (s *Set) readTopK(f Files) error {
+	if err := s.readTable(f.Train); err != nil {
+		return err
+	}
+	users := newChosen(s.Train)
+	err := eachRecord(f.Test, func(r record) error {
+		users.add(r.user, r.item)
+		return nil
+	})
+	s.Cases = users.cases()
+	return err
+}
+
+func (s *Set) readLeaveOneOut(f Files) error {
+	if err := s.readTable(f.Train); err != nil {
+		return err
+	}
+	if f.Negatives == "" {
+		var err error
+		s.Cases, err = readLast(f.Test, s.Train)
+		return err
+	}
+	negatives, err := readNegatives(f.Negatives)
+	if err != nil {
+		return err
+	}
+	return eachRecord(f.Test, func(r record) error {
+		among, ok := negatives[pair{r.user, r.item}]
+		if !ok {
+			return fmt.Errorf("%s has no line for user %q and item %q", f.Negatives, r.user, r.item)
+		}
+		c := newCase(s.Train, r.user, r.item)
+		c.Candidates = slices.Clone(c.Relevant)
+		for _, item := range among {
+			if i, ok := s.Train.Index(item); ok {
+				c.Candidates = append(c.Candidates, i)
+			}
+		}
+		s.Cases = append(s.Cases, c)
+		return nil
+	})
+}
+
+func (s *Set) readNextItem(f Files) error {
+	users, err := readSessions(f.Train)
+	if err != nil {
+		return err
+	}
+	b := cf.NewBuilder()
+	var end int64
+	for _, u := range users {
+		for _, r := range u.records {
+			b.Add(r.user, r.item, r.weight, r.at)
+			end = max(end, r.at+1)
+		}
+	}
+	if s.Train, err = filled(f.Train, b); err != nil {
+		return err
+	}
+	if f.Prefixes != "" {
+		s.Cases, err = readPrefixes(f.Prefixes, s.Train, end)
+		return err
+	}
+	tested, err := readSessions(f.Test)
+	for _, u := range tested {
+		items := u.items()
+		for n := 1; n < len(items); n++ {
+			s.Cases = append(s.Cases, newPrefix(s.Train, items[:n], items[n], end))
+		}
+	}
+	return err
+}

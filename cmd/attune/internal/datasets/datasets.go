@@ -1,0 +1,128 @@
+// Package datasets reads public data sets as what `attune evaluate` needs: interactions to
+// train on, lists to ask for by a published protocol, and what others reached on them.
+//
+// A file a data set: movielens.go, gowalla.go, yoochoose.go, retailrocket.go, and csv.go for
+// anybody's own; published.go has the tables. Files may be plain or gzip'ed. What cannot be
+// read is an error that names file, line and rule: a line left out would make the figures
+// incomparable.
+package datasets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/event"
+)
+
+// Set is a data set with its protocol.
+type Set struct {
+	Train    *cf.Dataset
+	Cases    []cf.Case
+	Protocol cf.Protocol
+	// Metrics are what the set's table shows, the one that it is ordered by first.
+	Metrics []cf.Metric
+	// Published is what others reached by the same protocol.
+	Published []Published
+	// Algorithms are those to run where none is asked for.
+	Algorithms []string
+	// Intervals says that the cases are so few that a mean needs its interval.
+	Intervals bool
+}
+
+// The data sets that Open reads.
+const (
+	MovieLens    = "ml100k"
+	Gowalla      = "gowalla"
+	Yoochoose    = "yoochoose64"
+	RetailRocket = "retailrocket"
+)
+
+// Open reads one of them below a folder, where it has a folder of its own.
+func Open(name, dir string) (*Set, error) {
+	for _, known := range []struct {
+		name, folder string
+		open         func(dir string) (*Set, error)
+	}{
+		{MovieLens, "movielens-100k", openMovieLens},
+		{Gowalla, "gowalla", openGowalla},
+		{Yoochoose, "yoochoose64", openYoochoose},
+		{RetailRocket, "retailrocket", openRetailRocket},
+	} {
+		if known.name == name {
+			s, err := known.open(filepath.Join(dir, known.folder))
+			if err != nil {
+				return nil, err
+			}
+			return s.finished(), nil
+		}
+	}
+	return nil, fmt.Errorf("data set %q: %w", name, event.ErrNotFound)
+}
+
+// finished shows what users know where the protocol lets it into lists.
+func (s *Set) finished() *Set {
+	if s.Protocol.Seen {
+		for i := range s.Cases {
+			s.Cases[i].Hidden = nil
+		}
+	}
+	return s
+}
+
+// find returns the path of a file that may be gzip'ed.
+func find(dir, name string) (string, error) {
+	for _, path := range []string{filepath.Join(dir, name+".gz"), filepath.Join(dir, name)} {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("there is no %s, plain or .gz, in %s: %w", name, dir, fs.ErrNotExist)
+}
+
+// readTrain reads a file of a set's folder into a dataset.
+func readTrain(dir, name string, read func(path string, b *cf.Builder) error) (*cf.Dataset, error) {
+	path, err := find(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	b := cf.NewBuilder()
+	if err := read(path, b); err != nil {
+		return nil, err
+	}
+	return filled(path, b)
+}
+
+// filled returns the dataset of what was read from a file, which must not be nothing.
+func filled(path string, b *cf.Builder) (*cf.Dataset, error) {
+	d := b.Build()
+	if d.Interactions() == 0 {
+		return nil, fmt.Errorf("%s has no interactions to train on", path)
+	}
+	return d, nil
+}
+
+// readCases reads a file of a set's folder as cases.
+func readCases(dir, name string, read func(path string) ([]cf.Case, error)) ([]cf.Case, error) {
+	path, err := find(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := read(path)
+	if err == nil && len(cases) == 0 {
+		err = fmt.Errorf("%s has nothing to test", path)
+	}
+	return cases, err
+}
+
+// listed writes names as in "a, b or c".
+func listed(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}

@@ -1,0 +1,39 @@
+package datasets
+
+import (
+	"strings"
+
+	"github.com/attune-shop/attune/model/cf"
+)
+
+// openGowalla reads Gowalla in the split of LightGCN (gowalla_m1): lines of a user and the
+// user's items, without times. A user without items is in neither part.
+func openGowalla(dir string) (*Set, error) {
+	train, err := readTrain(dir, "train.txt", func(path string, b *cf.Builder) error {
+		return eachPair(path, func(user, item string) { b.Add(user, item, 1, 0) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	cases, err := readCases(dir, "test.txt", func(path string) ([]cf.Case, error) {
+		users := newChosen(train)
+		err := eachPair(path, users.add)
+		return users.cases(), err
+	})
+	return &Set{
+		Train: train, Cases: cases,
+		Protocol:  cf.Protocol{K: 20, Cut: cf.CutRandom},
+		Metrics:   []cf.Metric{cf.Recall, cf.NDCG},
+		Published: publishedGowalla,
+	}, err
+}
+
+func eachPair(path string, fn func(user, item string)) error {
+	return eachLine(path, func(line string) error {
+		fields := strings.Fields(line)
+		for _, item := range fields[1:] {
+			fn(fields[0], item)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,44 @@
+package datasets
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/attune-shop/attune/model/cf"
+)
+
+// openMovieLens reads MovieLens-100k in the split of recommenders-team/recommenders: lines of
+// user, item, rating and Unix seconds. Ratings count as interactions, whatever their value.
+func openMovieLens(dir string) (*Set, error) {
+	train, err := readTrain(dir, "msr_split_item_train.tsv", func(path string, b *cf.Builder) error {
+		return eachRating(path, func(user, item string, at int64) { b.Add(user, item, 1, at) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	cases, err := readCases(dir, "msr_split_item_test.tsv", func(path string) ([]cf.Case, error) {
+		users := newChosen(train)
+		err := eachRating(path, func(user, item string, _ int64) { users.add(user, item) })
+		return users.cases(), err
+	})
+	return &Set{
+		Train: train, Cases: cases,
+		Protocol:  cf.Protocol{K: 10, Cut: cf.CutRandom},
+		Metrics:   []cf.Metric{cf.NDCG, cf.MAP, cf.Precision, cf.Recall},
+		Published: publishedMovieLens,
+	}, err
+}
+
+func eachRating(path string, fn func(user, item string, at int64)) error {
+	return eachLine(path, func(line string) error {
+		fields := strings.Fields(line)
+		if len(fields) != 4 {
+			return errors.New("must have user, item, rating and Unix seconds")
+		}
+		at, err := unixSeconds(fields[3])
+		if err == nil {
+			fn(fields[0], fields[1], at)
+		}
+		return err
+	})
+}
