@@ -76,3 +76,34 @@ func (p *progress) end() {
 		_ = p.bar.Finish()
 	}
 }
+
+// steps shows the share of some work that is done, and the time that is left; nothing where
+// there is no terminal.
+type steps struct{ bar *progressbar.ProgressBar }
+
+// stepsShown is the number of steps that a bar of steps tells apart.
+const stepsShown = 1000
+
+func newSteps() *steps {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return &steps{}
+	}
+	return &steps{bar: progressbar.NewOptions64(stepsShown,
+		progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+	)}
+}
+
+func (s *steps) show(share float64, what string) {
+	if s.bar != nil {
+		s.bar.Describe(what)
+		_ = s.bar.Set64(int64(min(share, 1) * stepsShown)) // showing is not worth an error
+	}
+}
+
+// end takes the bar away.
+func (s *steps) end() {
+	if s.bar != nil {
+		_ = s.bar.Finish()
+	}
+}
