@@ -79,6 +79,9 @@ func (c *evaluateCmd) Run(ctx context.Context, out io.Writer) error {
 		row, choice, err := c.evaluate(ctx, set, algorithm, func(share float64, message string) {
 			bar.show((float64(n)+share)/float64(len(algorithms)), algorithm+": "+message)
 		})
+		if errors.Is(err, context.Canceled) {
+			return errors.New("interrupted")
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", algorithm, err)
 		}
