@@ -83,7 +83,7 @@ func (c *evaluateCmd) Run(ctx context.Context, out io.Writer) error {
 			return errors.New("interrupted")
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", algorithm, err)
+			return err
 		}
 		done.Rows = append(done.Rows, row)
 		done.notes = append(done.notes, choice)
