@@ -33,12 +33,12 @@ test-cluster: ## Runs the tests that take three CQL servers, which they start an
 	ATTUNE_TEST_CLUSTER=true go test -v -count 1 -run 'OfThree' ./cmd/attune
 
 .PHONY: generate
-generate: ## Generates gen/ from proto/.
+generate: ## Generates gen/ from proto/ and the assembly of model/dense.
 	.ci/generate
 
 .PHONY: generated
-generated: generate ## Fails where gen/ is not what proto/ gives.
-	git diff --exit-code --stat -- gen
+generated: generate ## Fails where what is generated is not what is committed.
+	git diff --exit-code --stat -- gen model/dense
 
 .PHONY: fmt
 fmt: ## Formats Go and proto.

@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 const (
@@ -107,7 +109,7 @@ func (p penalty) gram(y blas32.General) []float32 {
 // over the entries (i, c_i) of row r of m. A row without entries becomes 0.
 func solveRows(ctx context.Context, m *rows, y, into blas32.General, p penalty, workers int, done func(float64)) error {
 	gram := p.gram(y)
-	return each(ctx, m.len(), workers, 128, done, func(_, from, to int) error {
+	return parallel.Each(ctx, m.len(), workers, 128, done, func(_, from, to int) error {
 		var g gradient
 		for r := from; r < to; r++ {
 			if err := ctx.Err(); err != nil {

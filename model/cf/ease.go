@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // ease returns the item-item weights of EASE (Steck 2019), of each row the o.RowItems
@@ -35,7 +36,7 @@ func ease(ctx context.Context, d *Dataset, lambda float64, o Options, done func(
 		return rows{}, fmt.Errorf("ease: lambda %g: %w", lambda, err)
 	}
 	parts := make([][]Candidate, len(d.itemIDs))
-	err = each(ctx, n, o.Workers, 64, share(done, .9, 1), func(_, from, to int) error {
+	err = parallel.Each(ctx, n, o.Workers, 64, share(done, .9, 1), func(_, from, to int) error {
 		found := make([]Candidate, 0, n)
 		for i := from; i < to; i++ {
 			found = found[:0]
@@ -98,7 +99,7 @@ func denseGram(ctx context.Context, d *Dataset, active []int32, workers int, don
 	for k, i := range active {
 		place[i] = int32(k)
 	}
-	err := each(ctx, n, workers, 16, done, func(_, from, to int) error {
+	err := parallel.Each(ctx, n, workers, 16, done, func(_, from, to int) error {
 		for k := from; k < to; k++ {
 			row := gram.Data[k*n : k*n+n]
 			users, values := d.byItem.row(active[k])
