@@ -26,7 +26,7 @@ const (
 func Gemm(ctx context.Context, transA, transB blas.Transpose, alpha float32, a, b, c blas32.General, workers int, done func(float64)) error {
 	u := update{a: viewOf(transA, a), b: viewOf(transB, b), c: c, alpha: alpha}
 	u.check()
-	return u.run(ctx, workers, done)
+	return u.run(ctx, new(packing), workers, done)
 }
 
 // Syrk adds alpha A A^T to the lower triangle of C, n x n, with A n x k; with blas.Trans
@@ -36,7 +36,7 @@ func Syrk(ctx context.Context, trans blas.Transpose, alpha float32, a, c blas32.
 	v := viewOf(trans, a)
 	u := update{a: v, b: v.transposed(), c: c, alpha: alpha, lower: true}
 	u.check()
-	return u.run(ctx, workers, done)
+	return u.run(ctx, new(packing), workers, done)
 }
 
 // view is a matrix whose element (i, j) is data[i*down+j*across].
@@ -92,18 +92,12 @@ func (u *update) check() {
 
 // run packs, for each depth of the inner dimension, all of A and B, and then goes through C
 // block by block, the last rows first: of a triangle they take the longest.
-func (u *update) run(ctx context.Context, workers int, done func(float64)) error {
+func (u *update) run(ctx context.Context, p *packing, workers int, done func(float64)) error {
 	m, n, inner := u.c.Rows, u.c.Cols, u.a.columns
 	if m == 0 || n == 0 || inner == 0 {
 		return ctx.Err()
 	}
-	shape := tile()
-	steps := min(inner, depth)
-	p := packing{
-		shape: shape, from: 0,
-		a: make([]float32, roundUp(m, shape.rows)*steps),
-		b: make([]float32, roundUp(n, shape.columns)*steps),
-	}
+	p.reset(m, n, min(inner, depth))
 	down, across := (m+blockRows-1)/blockRows, (n+blockColumns-1)/blockColumns
 	for p.from = 0; p.from < inner; p.from += depth {
 		p.to = min(inner, p.from+depth)
@@ -112,7 +106,7 @@ func (u *update) run(ctx context.Context, workers int, done func(float64)) error
 		}
 		part := share(done, float64(p.from)/float64(inner), float64(p.to)/float64(inner))
 		err := parallel.Each(ctx, down*across, workers, 1, part, func(_, block, _ int) error {
-			u.block(&p, (down-1-block/across)*blockRows, block%across*blockColumns)
+			u.block(p, (down-1-block/across)*blockRows, block%across*blockColumns)
 			return nil
 		})
 		if err != nil {
@@ -189,5 +183,3 @@ func (u *update) addEdge(tile []float32, i, j, rows, columns int) {
 		}
 	}
 }
-
-func roundUp(n, to int) int { return (n + to - 1) / to * to }

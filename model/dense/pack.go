@@ -15,6 +15,18 @@ type packing struct {
 	a, b     []float32
 }
 
+// reset makes room for m rows of A and n columns of B, where there is none yet.
+func (p *packing) reset(m, n, steps int) {
+	p.shape = tile()
+	grow := func(into *[]float32, n, width int) {
+		if size := (n + width - 1) / width * width * steps; len(*into) < size {
+			*into = make([]float32, size)
+		}
+	}
+	grow(&p.a, m, p.shape.rows)
+	grow(&p.b, n, p.shape.columns)
+}
+
 // packPanels is how many panels a goroutine packs at a time.
 const packPanels = 8
 

@@ -25,6 +25,7 @@ type sweep struct {
 	// panel holds A_ki and half holds L^-1 A_ki in column i, for all rows i but the pivot's,
 	// where they are 0.
 	panel, half blas32.General
+	packing     packing
 }
 
 func newSweep(a blas32.General, workers int) *sweep {
@@ -68,7 +69,7 @@ func (s *sweep) eliminate(ctx context.Context, first int) error {
 	w := viewOf(blas.Trans, part(s.half, 0, first, s.to-s.from, n))
 	u := update{a: w, b: w.transposed(), c: part(s.a, first, first, n, n), alpha: -1, lower: true}
 	u.hole.from, u.hole.to = s.from-first, s.to-first
-	return u.run(ctx, s.workers, nil)
+	return u.run(ctx, &s.packing, s.workers, nil)
 }
 
 // multiply sets columns [first, n) of into to L^-1 times those of a panel, or to L^-T times
@@ -84,7 +85,7 @@ func (s *sweep) multiply(ctx context.Context, t triangle, panel, into blas32.Gen
 		a = a.transposed()
 	}
 	u := update{a: a, b: viewOf(blas.NoTrans, part(panel, 0, first, width, n)), c: c, alpha: 1, triangle: t}
-	return u.run(ctx, s.workers, nil)
+	return u.run(ctx, &s.packing, s.workers, nil)
 }
 
 // stripe is how many rows of A are moved to or from a panel at a time.
