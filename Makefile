@@ -67,6 +67,10 @@ bench: build ## Measures speed, each figure beside a baseline from the same run.
 bench-memory: build ## Measures memory and start-up at a million users.
 	go run ./benchmarks memory
 
+.PHONY: bench-fit
+bench-fit: ## Measures the fits of ALS and EASE beside implicit, numpy and LAPACK, which it installs.
+	go run ./benchmarks fit
+
 .PHONY: bench-capacity
 bench-capacity: build ## Measures what FILE=online_retail.csv takes in Redis and ScyllaDB.
 	.ci/services run go run ./benchmarks capacity $(FILE)
