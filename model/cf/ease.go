@@ -28,7 +28,7 @@ func evenly(lambda float64) ridge {
 //	P = (X^T X + diag(r))^-1,  B_ij = -P_ij / P_jj,  B_ii = 0
 //
 // with X users x items of damped weights and r of n items with interactions; the others' rows
-// are empty. 4 n^2 bytes, and 16 KiB an item, n^3 / 2 multiplications.
+// are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
 // event.ErrExhausted where there are more than o.EASEMaxItems of them, or where r is too small
 // beside X^T X for float32.
 func ease(ctx context.Context, d *Dataset, r ridge, o Options, done func(float64)) (rows, error) {

@@ -15,7 +15,7 @@ var ErrNotPositiveDefinite = errors.New("not positive definite")
 
 // Cholesky replaces the lower triangle of A, n x n and positive definite, with that of L,
 // A = L L^T. What is above the diagonal is neither read nor written. It returns
-// ErrNotPositiveDefinite where there is no L. n^3 / 6 multiplications; 16 x 256 n bytes
+// ErrNotPositiveDefinite where there is no L. n^3 / 6 multiplications; 16 x 192 n bytes
 // beside A.
 func Cholesky(ctx context.Context, a blas32.General, workers int, done func(float64)) error {
 	s := newSweep(a, workers)

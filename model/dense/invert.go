@@ -20,7 +20,7 @@ import (
 //
 // which leaves -A^-1: Cholesky's factor, its inverse and their product in one go (Bientinesi,
 // Gunter, van de Geijn 2008), and nearly all of it one large product of matrices a block.
-// The pivots are those of Cholesky's. n^3 / 2 multiplications; 16 x 256 n bytes beside A.
+// The pivots are those of Cholesky's. n^3 / 2 multiplications; 16 x 192 n bytes beside A.
 func Invert(ctx context.Context, a blas32.General, workers int, done func(float64)) error {
 	s := newSweep(a, workers)
 	n := a.Rows

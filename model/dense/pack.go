@@ -57,8 +57,12 @@ func packPanel(v view, alpha float32, top, bottom, left, right, width int, into 
 		}
 		if v.across == 1 {
 			for k := range steps {
-				row := panel[k*width : k*width+w]
-				for q, x := range v.data[(top+k)*v.down+j:][:w] {
+				row, from := panel[k*width:k*width+w], v.data[(top+k)*v.down+j:][:w]
+				if alpha == 1 {
+					copy(row, from)
+					continue
+				}
+				for q, x := range from {
 					row[q] = alpha * x
 				}
 			}

@@ -10,8 +10,10 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// pivotWidth is how many columns Cholesky and Invert finish at a time.
-const pivotWidth = depth
+// pivotWidth is how many columns Cholesky and Invert finish at a time: at most depth, and a
+// multiple of every tile's sides. Fewer go through A more often, more make more of the work
+// products with a panel.
+const pivotWidth = 192
 
 // sweep is the memory of a walk along the diagonal of a symmetric A, of which the lower
 // triangle is there: at each step of a pivot A_kk, rows and columns [from, to), and a panel,
