@@ -13,7 +13,7 @@ import (
 const gramUnits = 1 << 16
 
 // units rounds a damped weight, which is above 0, to units, one at least.
-func units(x float32) int64 { return max(1, int64(math.RoundToEven(float64(x)*gramUnits))) }
+func units(x float32) int32 { return max(1, int32(math.RoundToEven(float64(x)*gramUnits))) }
 
 // gramValue is a sum of products of units as a number.
 func gramValue(sum int64) float32 { return float32(float64(sum) / (gramUnits * gramUnits)) }
@@ -46,10 +46,10 @@ func (g *Gram) RemoveUser(items []int32, values []float32) { g.add(-1, items, va
 
 func (g *Gram) add(sign int64, items []int32, values []float32) {
 	for k, i := range items {
-		x := sign * units(values[k])
+		x := sign * int64(units(values[k]))
 		row := g.row(i)
 		for q, j := range items[:k+1] {
-			row[j] += x * units(values[q])
+			row[j] += x * int64(units(values[q]))
 		}
 	}
 }
@@ -92,7 +92,7 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, workers int, don
 	for k, i := range items {
 		place[i] = int32(k)
 	}
-	columns, counts := make([]int32, d.Pairs()), make([]int64, d.Pairs())
+	columns, counts := make([]int32, d.Pairs()), make([]int32, d.Pairs())
 	for k, i := range d.byUser.columns {
 		columns[k], counts[k] = place[i], units(d.byUser.values[k])
 	}
@@ -110,12 +110,13 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, workers int, don
 					return ctx.Err()
 				}
 				begin, end := d.byUser.span(u)
-				x := units(values[m])
+				x := int64(units(values[m]))
+				others := counts[begin:end]
 				for q, j := range columns[begin:end] {
 					if int(j) > k {
 						break
 					}
-					row[j] += x * counts[begin+int64(q)]
+					row[j] += x * int64(others[q])
 				}
 			}
 			into := a.Data[k*n : k*n+k+1]

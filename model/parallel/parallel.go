@@ -24,8 +24,8 @@ func Each(ctx context.Context, n, workers, size int, done func(share float64), w
 	var next, finished atomic.Int64
 	var group sync.WaitGroup
 	errs := make([]error, workers)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var telling sync.Mutex
 	for worker := range workers {
 		group.Go(func() {
@@ -38,7 +38,7 @@ func Each(ctx context.Context, n, workers, size int, done func(share float64), w
 					return
 				}
 				if errs[worker] = work(worker, part*size, min(n, (part+1)*size)); errs[worker] != nil {
-					cancel()
+					cancel(errs[worker]) // what the others return, too
 					return
 				}
 				if done != nil {
