@@ -214,7 +214,7 @@ const easeLambda = 300
 // easeFit measures the fit of EASE, without the lists that every model has.
 func easeFit(ctx context.Context, d *cf.Dataset, most int) (float64, error) {
 	var t timing
-	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.EASE, Lambda: easeLambda}, cf.Options{EASEMaxItems: max(most, d.Items())}, t.note(cf.EASE, 0))
+	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.EASE, Settings: cf.Settings{Lambda: easeLambda}}, cf.Options{EASEMaxItems: max(most, d.Items())}, t.note(cf.EASE, 0))
 	return t.seconds(), err
 }
 
@@ -222,7 +222,7 @@ func easeFit(ctx context.Context, d *cf.Dataset, most int) (float64, error) {
 func epoch(ctx context.Context, d *cf.Dataset, factors int) (float64, error) {
 	const epochs = 4
 	var t timing
-	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.ALS, Lambda: 4}, cf.Options{Factors: factors, Iterations: epochs, Seed: 1}, t.note(cf.ALS, 1./epochs))
+	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.ALS, Settings: cf.Settings{Lambda: 4}}, cf.Options{Factors: factors, Iterations: epochs, Seed: 1}, t.note(cf.ALS, 1./epochs))
 	return t.seconds() / (epochs - 1), err
 }
 

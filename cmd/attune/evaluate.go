@@ -140,7 +140,7 @@ func (c *evaluateCmd) open() (*datasets.Set, error) {
 
 // evaluate trains as a shop's training does, and measures what the model serves.
 func (c *evaluateCmd) evaluate(ctx context.Context, set *datasets.Set, algorithm string, tell cf.Progress) (evaluatedRow, string, error) {
-	options := cf.Options{Algorithm: algorithm, Seed: c.Seed, Now: time.Now}
+	options := cf.Options{Algorithm: algorithm, Seed: c.Seed, Protocol: set.Protocol, Now: time.Now}
 	part := func(from, to float64) cf.Progress {
 		return func(share float64, message string) { tell(from+(to-from)*share, message) }
 	}

@@ -1,7 +1,7 @@
 package cf
 
 import (
-	"math"
+	"cmp"
 	"slices"
 )
 
@@ -11,7 +11,7 @@ const MaxHistory = 256
 
 // Case is one list to ask for: what is known of a visitor, and what the visitor chose next.
 type Case struct {
-	// History is what the visitor did, oldest first, an item once; see NewHistory.
+	// History is what the visitor did, oldest first; see NewHistory.
 	History []Signal
 	// Relevant are the items chosen next: distinct, in order, none below 0.
 	Relevant []int32
@@ -29,26 +29,11 @@ type Case struct {
 // relevant is how many items were chosen, known or not.
 func (c *Case) relevant() int { return len(c.Relevant) + c.Unknown }
 
-// NewHistory makes a history of interactions, oldest first: the newest MaxHistory of them,
-// those of an item added up at the place and time of the last one. Items below 0, which are
-// not known, take their place and are left out.
+// NewHistory makes a history of interactions, oldest first: the newest MaxHistory of them.
+// Items below 0, which are not known, take their place and are left out.
 func NewHistory(interactions []Signal) []Signal {
 	interactions = interactions[max(0, len(interactions)-MaxHistory):]
-	history := make([]Signal, 0, len(interactions))
-	places := make(map[int32]int, len(interactions))
-	for _, x := range slices.Backward(interactions) {
-		if x.Item < 0 {
-			continue
-		}
-		if place, known := places[x.Item]; known {
-			history[place].Weight += x.Weight
-			continue
-		}
-		places[x.Item] = len(history)
-		history = append(history, x)
-	}
-	slices.Reverse(history)
-	return history
+	return slices.DeleteFunc(slices.Clone(interactions), func(x Signal) bool { return x.Item < 0 })
 }
 
 // Index returns the number of an item, which is that in every Snapshot of this dataset, and
@@ -65,22 +50,19 @@ func (d *Dataset) History(userID string) (history []Signal, items []int32) {
 	if !ok {
 		return nil, nil
 	}
-	return d.history(int32(user), math.MaxUint32+1)
+	return d.history(int32(user))
 }
 
-// history is History of what was before a time.
-func (d *Dataset) history(user int32, cut int64) (history []Signal, items []int32) {
+func (d *Dataset) history(user int32) (history []Signal, items []int32) {
 	from, _ := slices.BinarySearchFunc(d.log, user, func(x interaction, user int32) int { return int(x.user) - int(user) })
 	var all []Signal
 	for _, x := range d.log[from:] {
 		if x.user != user {
 			break
 		}
-		if int64(x.at) < cut {
-			all = append(all, Signal{Item: x.item, Weight: x.weight, At: int64(x.at)})
-			items = append(items, x.item)
-		}
+		all = append(all, Signal{Item: x.item, Weight: x.weight, At: int64(x.at)})
+		items = append(items, x.item)
 	}
-	slices.SortStableFunc(all, func(a, b Signal) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b Signal) int { return cmp.Compare(a.At, b.At) })
 	return NewHistory(all), slices.Compact(items)
 }

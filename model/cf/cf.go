@@ -22,6 +22,7 @@ import (
 const (
 	Auto       = "auto"
 	EASE       = "ease"
+	Spectral   = "spectral"
 	ALS        = "als"
 	ItemKNN    = "item_knn"
 	Popularity = "popularity"

@@ -31,6 +31,9 @@ type Dataset struct {
 	log []interaction
 	// byUser holds damped weights, users x items; byItem is its transpose.
 	byUser, byItem rows
+	// places has, for each entry of byUser, its place in the user's order of time: how many
+	// different times of other items' last interactions lie before that of its own.
+	places []int32
 	// baskets holds each basket's distinct items, in order.
 	baskets [][]int32
 }
@@ -111,21 +114,30 @@ func (b *Builder) Build() *Dataset {
 	}
 	slices.SortFunc(b.baskets, slices.Compare)
 	d := &Dataset{userIDs: userIDs, itemIDs: itemIDs, log: b.log, baskets: b.baskets}
-	d.fill(d.log, math.MaxUint32+1)
+	d.fill()
 	*b = *NewBuilder()
 	return d
 }
 
-// fill makes byUser and byItem from the interactions of a log before a time.
-func (d *Dataset) fill(log []interaction, cut int64) {
+// fill makes byUser, byItem and places from the log.
+func (d *Dataset) fill() {
 	d.byUser = newRows(len(d.userIDs), len(d.itemIDs))
 	var pairs []pair
-	for from := 0; from < len(log); {
-		user := log[from].user
-		pairs, from = userPairs(log, from, cut, pairs[:0])
+	var times []uint32
+	for from := 0; from < len(d.log); {
+		user := d.log[from].user
+		pairs, from = userPairs(d.log, from, pairs[:0])
+		times = times[:0]
 		for _, p := range pairs {
+			times = append(times, p.last)
+		}
+		slices.Sort(times)
+		times = slices.Compact(times)
+		for _, p := range pairs {
+			place, _ := slices.BinarySearch(times, p.last)
 			d.byUser.columns = append(d.byUser.columns, p.item)
 			d.byUser.values = append(d.byUser.values, float32(damp(p.weight)))
+			d.places = append(d.places, int32(place))
 		}
 		d.byUser.ends[user] = int64(len(d.byUser.columns))
 	}
@@ -140,23 +152,18 @@ type pair struct {
 	last   uint32
 }
 
-// userPairs sums up the interactions before a time of the user at log[from], and tells
-// where the next user begins: the MaxItemsPerUser items with the newest interactions, in
-// the order of items.
-func userPairs(log []interaction, from int, cut int64, into []pair) ([]pair, int) {
+// userPairs sums up the interactions of the user at log[from], and tells where the next user
+// begins: the MaxItemsPerUser items with the newest interactions, in the order of items.
+func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
 	user := log[from].user
 	i := from
 	for i < len(log) && log[i].user == user {
 		p := pair{item: log[i].item}
 		for ; i < len(log) && log[i].user == user && log[i].item == p.item; i++ {
-			if int64(log[i].at) < cut {
-				p.weight += float64(log[i].weight)
-				p.last = log[i].at
-			}
+			p.weight += float64(log[i].weight)
+			p.last = log[i].at
 		}
-		if p.weight > 0 {
-			into = append(into, p)
-		}
+		into = append(into, p)
 	}
 	if len(into) > MaxItemsPerUser {
 		slices.SortFunc(into, func(x, y pair) int {
@@ -168,12 +175,48 @@ func userPairs(log []interaction, from int, cut int64, into []pair) ([]pair, int
 	return into, i
 }
 
-// before returns what training needs of the interactions before a time; users and items
-// keep their numbers. Baskets are left out: they are not evaluated.
-func (d *Dataset) before(cut uint32) *Dataset {
-	past := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
-	past.fill(d.log, int64(cut))
-	return past
+// keep returns a dataset of the interactions that are chosen; users and items keep their
+// numbers. Baskets are left out: they are not evaluated.
+func (d *Dataset) keep(chosen func(interaction) bool) *Dataset {
+	kept := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
+	for _, x := range d.log {
+		if chosen(x) {
+			kept.log = append(kept.log, x)
+		}
+	}
+	kept.fill()
+	return kept
+}
+
+// placesByItem returns places for the entries of byItem.
+func (d *Dataset) placesByItem() []int32 {
+	next := make([]int64, d.byItem.len())
+	for i := range next {
+		next[i], _ = d.byItem.span(int32(i))
+	}
+	places := make([]int32, len(d.places))
+	for k, i := range d.byUser.columns { // users come in order here and there
+		places[next[i]] = d.places[k]
+		next[i]++
+	}
+	return places
+}
+
+// dated tells whether the times of interactions say in which order they came: whether at
+// least half of the users with two items and more have different times.
+func (d *Dataset) dated() bool {
+	several, ordered := 0, 0
+	for u := range d.userIDs {
+		from, to := d.byUser.span(int32(u))
+		if to-from < 2 {
+			continue
+		}
+		several++
+		if slices.Max(d.places[from:to]) > 0 {
+			ordered++
+		}
+	}
+	return several > 0 && 2*ordered >= several
 }
 
 // names numbers texts in the order in which they come.

@@ -31,9 +31,10 @@ func corrupt(what string) error { return fmt.Errorf("%s: %w", what, event.ErrCor
 
 // decoder reads until the first error.
 type decoder struct {
-	r      *bufio.Reader
-	digest *xxhash.Digest
-	buffer [1 << 12]byte
+	r       *bufio.Reader
+	digest  *xxhash.Digest
+	version uint16
+	buffer  [1 << 12]byte
 }
 
 func (d *decoder) snapshot() (*Snapshot, error) {
@@ -49,9 +50,14 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 		return nil, fmt.Errorf("version %d: %w", version, event.ErrNewerVersion)
 	case version == 0:
 		return nil, corrupt("version")
+	default:
+		d.version = version
 	}
 	s := &Snapshot{}
 	if s.algorithm, err = d.text(64); err != nil {
+		return nil, err
+	}
+	if err := d.settings(s); err != nil {
 		return nil, err
 	}
 	items, err := d.ids(s)
@@ -80,7 +86,7 @@ func (s *Snapshot) check() error {
 	items := len(s.itemIDs)
 	ok := s.similar.len() == items && s.together.len() == items && s.similar.positive() && s.together.positive()
 	switch s.algorithm {
-	case EASE:
+	case EASE, Spectral:
 		ok = ok && s.linear.len() == items
 	case ALS:
 		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
@@ -101,6 +107,23 @@ func (m *rows) positive() bool {
 		}
 	}
 	return true
+}
+
+// settings reads them; version 1 had none, and what it was asked with had been faded.
+func (d *decoder) settings(s *Snapshot) error {
+	if d.version == 1 {
+		s.settings.Fade = 40
+		return nil
+	}
+	x, err := d.floats(5)
+	if err != nil {
+		return err
+	}
+	s.settings = Settings{Lambda: float64(x[0]), Dropout: float64(x[1]), Near: float64(x[2]), Debias: float64(x[3]), Fade: x[4]}
+	if !(x[4] >= 0) {
+		return corrupt("fade")
+	}
+	return nil
 }
 
 func (d *decoder) ids(s *Snapshot) (int, error) {

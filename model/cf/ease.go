@@ -13,43 +13,43 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// ridge says what EASE adds to the diagonal of X^T X for an item whose place there holds
-// square.
-type ridge func(item int32, square float64) float64
-
-// evenly adds lambda for every item, and something at least.
-func evenly(lambda float64) ridge {
-	return func(int32, float64) float64 { return math.Max(lambda, 1e-6) }
+// ridge is what EASE adds to the diagonal of X^T X for an item whose place there holds square:
+// lambda, and what stands for leaving each entry of X out with the probability Dropout
+// (EDLAE: Steck 2020).
+func (s Settings) ridge(square float64) float64 {
+	return math.Max(s.Lambda+s.Dropout/(1-s.Dropout)*square, 1e-6)
 }
 
 // ease returns the item-item weights of EASE (Steck 2019), of each row the o.RowItems
 // strongest:
 //
-//	P = (X^T X + diag(r))^-1,  B_ij = -P_ij / P_jj,  B_ii = 0
+//	P = (G + diag(r))^-1,  B_ij = -P_ij / P_jj w_i,  B_ii = 0
 //
-// with X users x items of damped weights and r of n items with interactions; the others' rows
-// are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
+// with G = X^T X of X users x items of damped weights, of which Settings.Near counts by
+// closeness, r of the n items with interactions (Settings.ridge), and w_i, which is 1 where
+// Settings.Debias is 0, (G_ii / mean of G_kk) ^ -Debias: what many have says less of each. The
+// others' rows are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
 // event.ErrExhausted where there are more than o.EASEMaxItems of them, or where r is too small
 // beside X^T X for float32.
-func ease(ctx context.Context, d *Dataset, r ridge, o Options, done func(float64)) (rows, error) {
+func ease(ctx context.Context, d *Dataset, settings Settings, o Options, done func(float64)) (rows, error) {
 	active := activeItems(d)
 	if err := o.checkEASE(len(active)); err != nil {
 		return rows{}, err
 	}
-	a, err := gramMatrix(ctx, d, active, o.Workers, share(done, 0, .1))
+	a, err := gramMatrix(ctx, d, active, settings.Near, o.Workers, share(done, 0, .1))
 	if err != nil {
 		return rows{}, err
 	}
-	return easeOf(ctx, a, active, len(d.itemIDs), r, o, share(done, .1, 1))
+	return easeOf(ctx, a, active, len(d.itemIDs), settings, o, share(done, .1, 1))
 }
 
 // easeAgain returns what ease does for a Dataset of the users that a Gram holds.
-func easeAgain(ctx context.Context, g *Gram, r ridge, o Options, done func(float64)) (rows, error) {
+func easeAgain(ctx context.Context, g *Gram, settings Settings, o Options, done func(float64)) (rows, error) {
 	active := g.active()
 	if err := o.checkEASE(len(active)); err != nil {
 		return rows{}, err
 	}
-	return easeOf(ctx, g.matrix(active), active, g.items, r, o, done)
+	return easeOf(ctx, g.matrix(active), active, g.items, settings, o, done)
 }
 
 func (o Options) checkEASE(items int) error {
@@ -61,11 +61,12 @@ func (o Options) checkEASE(items int) error {
 
 // easeOf solves for the weights of some of the items, with the lower triangle of their X^T X,
 // which it destroys.
-func easeOf(ctx context.Context, a blas32.General, active []int32, items int, r ridge, o Options, done func(float64)) (rows, error) {
+func easeOf(ctx context.Context, a blas32.General, active []int32, items int, settings Settings, o Options, done func(float64)) (rows, error) {
 	n := len(active)
-	for k, i := range active {
+	weights := settings.weights(a)
+	for k := range active {
 		square := float64(a.Data[k*n+k])
-		a.Data[k*n+k] = float32(square + r(i, square))
+		a.Data[k*n+k] = float32(square + settings.ridge(square))
 	}
 	if err := dense.Invert(ctx, a, o.Workers, share(done, 0, .95)); err != nil {
 		if errors.Is(err, dense.ErrNotPositiveDefinite) {
@@ -83,7 +84,7 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, r 
 		for k := from; k < to; k++ {
 			row := a.Data[k*n : k*n+n]
 			for j, x := range scale {
-				row[j] *= x
+				row[j] *= x * weights[k]
 			}
 			row[k] = 0
 			kept := s.of(row, o.RowItems)
@@ -98,6 +99,19 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, r 
 		return rows{}, err
 	}
 	return join(parts, items), nil
+}
+
+// weights returns w of ease, from the diagonal of G.
+func (s Settings) weights(g blas32.General) []float32 {
+	w := make([]float32, g.Rows)
+	var mean float64
+	for k := range w {
+		mean += float64(g.Data[k*g.Stride+k]) / float64(len(w))
+	}
+	for k := range w {
+		w[k] = float32(math.Pow(float64(g.Data[k*g.Stride+k])/mean, -s.Debias))
+	}
+	return w
 }
 
 // strong is the memory of a choice of the strongest.

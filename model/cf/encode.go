@@ -16,6 +16,7 @@ import (
 //
 //	"ATTUNECF"  version uint16
 //	algorithm   length uint32, bytes
+//	settings    lambda, dropout, near, debias, fade: 5 x float32
 //	items       uint32; each id: length uint32, bytes; ids increase
 //	popularity  items x float32
 //	similar, together, linear: each rows uint32 (items or 0); each row's length uint32;
@@ -24,7 +25,7 @@ import (
 //	checksum    xxhash64 of everything before, uint64
 const (
 	magic         = "ATTUNECF"
-	formatVersion = 1
+	formatVersion = 2
 	// maxIDBytes and maxRank bound what a reader takes for possible.
 	maxIDBytes = 1 << 12
 	maxRank    = 1 << 10
@@ -42,6 +43,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	e.bytes([]byte(magic))
 	e.bytes(binary.LittleEndian.AppendUint16(nil, formatVersion))
 	e.text(s.algorithm)
+	e.settings(s.settings)
 	e.number(uint32(len(s.itemIDs)))
 	for _, id := range s.itemIDs {
 		e.text(id)
@@ -93,6 +95,10 @@ func (e *encoder) floats(all []float32) {
 	for _, x := range all {
 		e.number(math.Float32bits(x))
 	}
+}
+
+func (e *encoder) settings(s Settings) {
+	e.floats([]float32{float32(s.Lambda), float32(s.Dropout), float32(s.Near), float32(s.Debias), s.Fade})
 }
 
 func (e *encoder) rows(m *rows) {

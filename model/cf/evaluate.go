@@ -7,18 +7,14 @@ import (
 	"time"
 )
 
-// evaluatedItems is the length of the lists that are evaluated.
-const evaluatedItems = 10
-
-// MetricNDCG is what algorithms are compared by.
-const MetricNDCG = "ndcg@10"
-
 // Evaluation is what one algorithm reached on held-out interactions.
 type Evaluation struct {
 	Algorithm string
+	// Settings are the best of those that were tried.
+	Settings Settings
 	// Metrics by name, as Measure has them, means over the users.
 	Metrics map[string]float64
-	// Users that had something held out.
+	// Users that had something held out; where clicks are foretold, those.
 	Users int
 	// Fit is how long the fit took, by the clock of the Options.
 	Fit time.Duration
@@ -28,20 +24,10 @@ type Evaluation struct {
 // to everybody, and leads by chance where few users came back.
 const popularMargin = 1.25
 
-// worth is what algorithms are compared by.
-func (e Evaluation) worth() float64 {
-	if e.Algorithm == Popularity {
-		return e.Metrics[MetricNDCG] / popularMargin
-	}
-	return e.Metrics[MetricNDCG]
-}
-
 // Plan is what to fit, and why.
 type Plan struct {
 	Algorithm string
-	// Lambda is the regularization: EASE adds it to the diagonal of the Gram matrix, ALS to
-	// that of the system of a user without interactions.
-	Lambda float64
+	Settings  Settings
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation
@@ -49,36 +35,39 @@ type Plan struct {
 	Choice string
 }
 
-// manyItems is the number of items above which fewer regularizations of EASE are tried, as
-// each costs a fit.
-const manyItems = 2500
-
-// lambdas are the regularizations to try, the first being the one to take unseen.
-func (o Options) lambdas(algorithm string, items int) []float64 {
-	switch {
-	case o.Lambda > 0:
-		return []float64{o.Lambda}
-	case algorithm == EASE && items > manyItems:
-		return []float64{300, 60}
-	case algorithm == EASE:
-		return []float64{300, 30, 100, 1000}
-	case algorithm == ALS:
-		return []float64{4, 1}
-	}
-	return []float64{0}
+// trial is a fit on the past, and what it reached.
+type trial struct {
+	plan     Plan
+	snapshot *Snapshot
+	measured *Measurement
+	took     time.Duration
 }
 
-// Evaluate chooses what to fit: the best by ndcg@10, popularity only where it leads by
-// popularMargin. It holds the interactions after a time out, the same for
-// all users, fits what the options ask for on those before, and asks for the items that
-// users who were there before chose anew. Nothing after the time is known to any fit.
-// The errors are those of Train.
+// worth is what trials are compared by.
+func (t *trial) worth(p Protocol) float64 {
+	reached := t.measured.Metrics[p.Metric().At(p.K)]
+	if t.plan.Algorithm == Popularity {
+		return reached / popularMargin
+	}
+	return reached
+}
+
+func (t *trial) evaluation() Evaluation {
+	return Evaluation{
+		Algorithm: t.plan.Algorithm, Settings: t.plan.Settings, Metrics: t.measured.Metrics,
+		Users: len(t.measured.lists), Fit: t.took,
+	}
+}
+
+// Evaluate chooses what to fit: the best by the protocol's metric, popularity only where it
+// leads by popularMargin. It holds some interactions out as the protocol says (Cut), fits what
+// the options ask for on the others, and asks for what is held out. No fit knows anything of
+// it. The errors are those of Train.
 func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Plan, error) {
 	if err := o.Validate(); err != nil {
 		return Plan{}, err
 	}
 	o = o.filled()
-	tries := o.tries(d)
 	if len(d.log) == 0 {
 		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
 	}
@@ -86,26 +75,27 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if h == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
-	var best Plan
+	tries := o.tries(d)
+	var best *trial
 	var evaluations []Evaluation
 	for k, algorithm := range tries {
 		from, to := float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries))
-		plan, err := h.try(ctx, algorithm, o, scaled(progress, from, to))
+		t, err := h.try(ctx, algorithm, o, scaled(progress, from, to))
 		if err != nil {
 			return Plan{}, err
 		}
-		evaluation := plan.Evaluations[0]
-		evaluations = append(evaluations, evaluation)
+		evaluations = append(evaluations, t.evaluation())
 		if o.Evaluated != nil {
-			o.Evaluated(evaluation)
+			o.Evaluated(t.evaluation())
 		}
-		if k == 0 || evaluation.worth() > best.Evaluations[0].worth() {
-			best = plan
+		if best == nil || t.worth(o.Protocol) > best.worth(o.Protocol) {
+			best = t
 		}
 	}
-	best.Evaluations = evaluations
-	best.Choice = o.choice(d, best.Algorithm, evaluations)
-	return best, nil
+	plan := best.plan
+	plan.Evaluations = evaluations
+	plan.Choice = o.choice(d, h, plan)
+	return plan, nil
 }
 
 // tries are the algorithms to evaluate; where two are equal the first is chosen.
@@ -122,7 +112,6 @@ func (o Options) tries(d *Dataset) []string {
 func (o Options) unevaluated(d *Dataset) Plan {
 	plan := Plan{
 		Algorithm: o.Algorithm,
-		Lambda:    o.lambdas(o.Algorithm, d.Items())[0],
 		Choice:    fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm),
 	}
 	if o.Algorithm == Auto {
@@ -132,29 +121,36 @@ func (o Options) unevaluated(d *Dataset) Plan {
 		}
 		plan.Choice = fmt.Sprintf("Too few users came back to hold anything out; %q needs the least history.", plan.Algorithm)
 	}
+	plan.Settings, _ = search(plan.Algorithm, d, o)
 	return plan
 }
 
-func (o Options) choice(d *Dataset, algorithm string, evaluations []Evaluation) string {
+func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
+	metric := o.Protocol.Metric().At(o.Protocol.K)
+	about := fmt.Sprintf(h.about, len(h.cases))
+	with := plan.Settings.String()
+	if with != "" {
+		with = " with " + with
+	}
 	var text strings.Builder
 	if o.Algorithm != Auto {
-		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on what %d users chose last.",
-			algorithm, MetricNDCG, evaluations[0].Metrics[MetricNDCG], evaluations[0].Users)
+		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s.",
+			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with)
 		return text.String()
 	}
 	var chosen, popular float64
 	var others []string
-	for _, e := range evaluations {
-		ndcg := e.Metrics[MetricNDCG]
+	for _, e := range plan.Evaluations {
+		reached := e.Metrics[metric]
 		if e.Algorithm == Popularity {
-			popular = ndcg
+			popular = reached
 		}
-		if e.Algorithm != algorithm {
-			others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, ndcg))
+		if e.Algorithm != plan.Algorithm {
+			others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, reached))
 			continue
 		}
-		chosen = ndcg
-		fmt.Fprintf(&text, "%q was chosen for its %s, %.4f, on what %d users chose last", algorithm, MetricNDCG, ndcg, e.Users)
+		chosen = reached
+		fmt.Fprintf(&text, "%q%s was chosen for its %s, %.4f, on %s", plan.Algorithm, with, metric, reached, about)
 	}
 	fmt.Fprintf(&text, " (%s)", strings.Join(others, ", "))
 	if popular > chosen {
@@ -167,36 +163,68 @@ func (o Options) choice(d *Dataset, algorithm string, evaluations []Evaluation) 
 	return text.String()
 }
 
-// try fits and evaluates one algorithm on the past; with the best regularization.
-func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (Plan, error) {
-	tried := o.lambdas(algorithm, len(activeItems(h.past)))
-	var best Plan
-	for k, lambda := range tried {
-		message := "trying " + algorithm
-		done := scaled(progress, float64(k)/float64(len(tried)), float64(k+1)/float64(len(tried))).part(0, .9, message)
-		plan := Plan{Algorithm: algorithm, Lambda: lambda}
-		started := o.Now()
-		s, err := h.fit(ctx, plan, o, done)
-		if err != nil {
-			return Plan{}, err
+// try fits one algorithm on the past with one setting after the other, and returns the best.
+func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (*trial, error) {
+	settings, steps := search(algorithm, h.past, o)
+	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, scaled(progress, 0, 1/float64(len(steps)+1)))
+	if err != nil {
+		return nil, err
+	}
+	for k, step := range steps {
+		tried := step(best.plan.Settings)
+		for q, settings := range tried {
+			done := (float64(k+1) + float64(q)/float64(len(tried))) / float64(len(steps)+1)
+			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o,
+				scaled(progress, done, done+1/float64(len(tried)*(len(steps)+1))))
+			if err != nil {
+				return nil, err
+			}
+			if t.worth(o.Protocol) > best.worth(o.Protocol) {
+				best = t
+			}
 		}
-		took := o.Now().Sub(started)
-		evaluation, err := h.evaluate(ctx, s, o)
-		if err != nil {
-			return Plan{}, err
+	}
+	if o.Settings != nil || algorithm == Popularity || !h.past.dated() {
+		return best, nil
+	}
+	return h.faded(ctx, best, o)
+}
+
+// faded tries whether newer signals should count for more.
+func (h *holdout) faded(ctx context.Context, best *trial, o Options) (*trial, error) {
+	fitted := *best
+	for _, fade := range fades {
+		t := fitted
+		t.snapshot = fitted.snapshot.withFade(fade)
+		t.plan.Settings.Fade = fade
+		var err error
+		if t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, nil); err != nil {
+			return nil, err
 		}
-		evaluation.Fit = took
-		plan.Evaluations = []Evaluation{evaluation}
-		if k == 0 || evaluation.worth() > best.Evaluations[0].worth() {
-			best = plan
+		if t.worth(o.Protocol) > best.worth(o.Protocol) {
+			best = &t
 		}
 	}
 	return best, nil
 }
 
+// measure fits a plan on the past and measures it.
+func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
+	t := &trial{plan: plan}
+	done := progress.part(0, 1, "trying "+plan.Algorithm)
+	started := o.Now()
+	var err error
+	if t.snapshot, err = h.fit(ctx, plan, o, share(done, 0, .9)); err != nil {
+		return nil, err
+	}
+	t.took = o.Now().Sub(started)
+	t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, share(done, .9, 1))
+	return t, err
+}
+
 // fit trains on the past only what scoring needs.
 func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
-	s := &Snapshot{algorithm: plan.Algorithm, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
 		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, share(done, 0, .3)); err != nil {
 			return nil, err
@@ -206,13 +234,4 @@ func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float
 		return nil, err
 	}
 	return s.derive(), nil
-}
-
-// evaluate asks for a list for each held-out user, without what the user had chosen before.
-func (h *holdout) evaluate(ctx context.Context, s *Snapshot, o Options) (Evaluation, error) {
-	m, err := Measure(ctx, s, h.cases, Protocol{K: evaluatedItems}, o.Workers, nil)
-	if err != nil {
-		return Evaluation{}, err
-	}
-	return Evaluation{Algorithm: s.algorithm, Metrics: m.Metrics, Users: len(h.cases)}, nil
 }

@@ -25,48 +25,39 @@ func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
 // exact as well (Hu, Koren, Volinsky 2008, section 5), O(history rank^2 + rank^3), and then
 // O(history rank + rank^2) an item.
 func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
+	var t taste
+	t.read(history, len(s.itemIDs), s.settings.Fade)
 	var parts func(item int32, into []float32)
 	switch s.algorithm {
-	case EASE:
-		parts = s.linearParts(&s.linear, history)
+	case EASE, Spectral:
+		parts = linearParts(&s.linear, &t)
 	case ItemKNN:
-		parts = s.linearParts(&s.similar, history)
+		parts = linearParts(&s.similar, &t)
 	case ALS:
-		parts = s.factorParts(history)
+		parts = s.factorParts(&t)
 	default:
 		return func(int32) []Contribution { return nil }
 	}
-	values := make([]float32, len(history))
+	values := make([]float32, len(t.items))
 	return func(item int32) []Contribution {
 		if item < 0 || int(item) >= len(s.itemIDs) {
 			return nil
 		}
 		parts(item, values)
-		return contributions(values)
+		return contributions(values, t.from)
 	}
 }
 
-// linearParts tells what each signal adds to an item's score: x_i B_i,item.
-func (s *Snapshot) linearParts(m *rows, history []Signal) func(item int32, into []float32) {
-	values := s.signalValues(history)
+// linearParts tells what each item of the taste adds to an item's score: x_i B_i,item.
+func linearParts(m *rows, t *taste) func(item int32, into []float32) {
 	return func(item int32, into []float32) {
-		for i, x := range values {
-			if into[i] = 0; x != 0 {
-				into[i] = x * m.at(history[i].Item, item)
-			}
+		for i, x := range t.values {
+			into[i] = x * m.at(t.items[i], item)
 		}
 	}
 }
 
-func (s *Snapshot) signalValues(history []Signal) []float32 {
-	values := make([]float32, len(history))
-	for i, signal := range history {
-		values[i] = s.value(signal)
-	}
-	return values
-}
-
-func contributions(parts []float32) []Contribution {
+func contributions(parts []float32, from []int32) []Contribution {
 	var total float32
 	count := 0
 	for _, x := range parts {
@@ -80,7 +71,7 @@ func contributions(parts []float32) []Contribution {
 	out := make([]Contribution, 0, count)
 	for i, x := range parts {
 		if x > 0 {
-			out = append(out, Contribution{From: i, Share: x})
+			out = append(out, Contribution{From: int(from[i]), Share: x})
 			total += x
 		}
 	}

@@ -17,61 +17,46 @@ func (s *Snapshot) factor(i int32) []float32 {
 	return y.Data[int(i)*y.Stride : int(i)*y.Stride+y.Cols]
 }
 
-// folding is the memory of one fold-in. After it, user holds the visitor's factors, and
-// items and values the signals that count and their damped weights.
+// folding is the memory of one fold-in. After it, user holds the visitor's factors.
 type folding struct {
 	gradient
-	items  []int32
-	values []float32
-	user   []float32
+	user []float32
 }
 
-// foldIn solves for the factors of a visitor with the history (Hu, Koren, Volinsky 2008):
+// foldIn solves for the factors of a visitor (Hu, Koren, Volinsky 2008):
 //
-//	A u = sum_i c_i y_i,  A = a (Y^T Y + b n I) + sum_i (c_i y_i y_i^T + b I),  c_i = damped weight
+//	A u = sum_i c_i y_i,  A = a (Y^T Y + b n I) + sum_i (c_i y_i y_i^T + b I),  c_i = value of item i
 //
 // as training does, by alsSteps steps of conjugate gradient, into f.user. It returns false
-// where no signal counts. O(history rank + rank^2).
-func (s *Snapshot) foldIn(history []Signal, f *folding) bool {
+// where the visitor has no taste. O(history rank + rank^2).
+func (s *Snapshot) foldIn(t *taste, f *folding) bool {
 	n := s.factors.Cols
-	f.items, f.values = f.items[:0], f.values[:0]
-	for _, signal := range history {
-		if c := s.value(signal); c != 0 {
-			f.items, f.values = append(f.items, signal.Item), append(f.values, c)
-		}
-	}
-	if n == 0 || len(f.items) == 0 {
+	if n == 0 || len(t.items) == 0 {
 		return false
 	}
 	if len(f.user) != n {
 		f.user = make([]float32, n)
 	}
 	clear(f.user)
-	f.solve(s.gram, s.penalty.entry, f.items, f.values, s.factors, f.user)
+	f.solve(s.gram, s.penalty.entry, t.items, t.values, s.factors, f.user)
 	return finite(f.user)
 }
 
 // system returns the Cholesky factor R of the A of foldIn, A = R^T R, in the upper triangle
-// of rank x rank. It returns false where no signal counts.
-func (s *Snapshot) system(history []Signal) ([]float32, bool) {
+// of rank x rank. It returns false where the visitor has no taste.
+func (s *Snapshot) system(t *taste) ([]float32, bool) {
 	n := s.factors.Cols
 	a := slices.Clone(s.gram.Data)
-	entries := 0
-	for _, signal := range history {
-		c := s.value(signal)
-		if c == 0 {
-			continue
-		}
-		entries++
-		y := s.factor(signal.Item)
+	for q, item := range t.items {
+		c, y := t.values[q], s.factor(item)
 		for k := range n {
 			axpy(c*y[k], y[k:], a[k*n+k:k*n+n])
 		}
 	}
 	for k := range n {
-		a[k*n+k] += s.penalty.entry * float32(entries)
+		a[k*n+k] += s.penalty.entry * float32(len(t.items))
 	}
-	return a, entries > 0 && factorize(a, n)
+	return a, len(t.items) > 0 && factorize(a, n)
 }
 
 // factorize replaces the upper triangle of a positive definite A, n x n by rows, with R
@@ -116,19 +101,17 @@ func finite(v []float32) bool {
 	return true
 }
 
-// factorParts tells what each signal adds to an item's score: c_i y_i . A^-1 y_item.
-func (s *Snapshot) factorParts(history []Signal) func(item int32, into []float32) {
-	r, solvable := s.system(history)
-	z, values := make([]float32, s.factors.Cols), s.signalValues(history)
+// factorParts tells what each item of the taste adds to an item's score: c_i y_i . A^-1 y_item.
+func (s *Snapshot) factorParts(t *taste) func(item int32, into []float32) {
+	r, solvable := s.system(t)
+	z := make([]float32, s.factors.Cols)
 	return func(item int32, into []float32) {
 		clear(into)
 		if copy(z, s.factor(item)); !solvable || !solve(r, len(z), z) {
 			return
 		}
-		for i, c := range values {
-			if c != 0 {
-				into[i] = c * dot(z, s.factor(history[i].Item))
-			}
+		for i, other := range t.items {
+			into[i] = t.values[i] * dot(z, s.factor(other))
 		}
 	}
 }

@@ -8,21 +8,26 @@ import (
 )
 
 // gramOf counts the users of a dataset for whom keep is true.
-func gramOf(d *Dataset, keep func(u int32) bool) *Gram {
-	g := NewGram(d.Items())
+func gramOf(d *Dataset, near float64, keep func(u int32) bool) *Gram {
+	g := NewGram(d.Items(), near)
 	for u := range int32(d.Users()) {
 		if keep(u) {
-			g.AddUser(d.byUser.row(u))
+			g.AddUser(entriesOf(d, u))
 		}
 	}
 	return g
+}
+
+func entriesOf(d *Dataset, u int32) (items []int32, values []float32, places []int32) {
+	from, to := d.byUser.span(u)
+	return d.byUser.columns[from:to], d.byUser.values[from:to], d.places[from:to]
 }
 
 func everybody(int32) bool { return true }
 
 func TestGramIsTheProduct(t *testing.T) {
 	d := shop(8, 60, 90, 900)
-	g := gramOf(d, everybody)
+	g := gramOf(d, 0, everybody)
 	x := matrixOf(d)
 	for i := range d.Items() {
 		for j := range i + 1 {
@@ -47,34 +52,27 @@ func TestWhoeverIsRemovedLeavesNoTrace(t *testing.T) {
 		for _, u := range rapid.SliceOfNDistinct(rapid.Int32Range(0, int32(d.Users())-1), 1, 10, rapid.ID).Draw(t, "gone") {
 			gone[u] = true
 		}
-		g := gramOf(d, everybody)
+		near := rapid.SampledFrom([]float64{0, .5, 1}).Draw(t, "near")
+		g := gramOf(d, near, everybody)
 		for u := range gone {
-			g.RemoveUser(d.byUser.row(u))
+			g.RemoveUser(entriesOf(d, u))
 		}
-		want := gramOf(d, func(u int32) bool { return !gone[u] })
+		want := gramOf(d, near, func(u int32) bool { return !gone[u] })
 		if !slices.Equal(g.sums, want.sums) {
 			t.Fatal("the Gram is another")
 		}
-		without := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
-		var log []interaction
-		for _, x := range d.log {
-			if !gone[x.user] {
-				log = append(log, x)
-			}
-		}
-		without.fill(log, 1<<32)
-		sameRows(t, g, without, o)
+		sameRows(t, g, d.keep(func(x interaction) bool { return !gone[x.user] }), Settings{Lambda: 7, Near: near}, o)
 	})
 }
 
 // sameRows holds a fit from a Gram to be, byte for byte, the fit from a dataset.
-func sameRows(t *rapid.T, g *Gram, d *Dataset, o Options) {
+func sameRows(t *rapid.T, g *Gram, d *Dataset, settings Settings, o Options) {
 	t.Helper()
-	refit, err := easeAgain(t.Context(), g, evenly(7), o, nil)
+	refit, err := easeAgain(t.Context(), g, settings, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit, err := ease(t.Context(), d, evenly(7), o, nil)
+	fit, err := ease(t.Context(), d, settings, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package cf
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
@@ -10,65 +11,96 @@ const (
 	minHeldOut = 10
 	// enoughHeldOut is the number of users at which no earlier time is looked for.
 	enoughHeldOut = 200
+	// randomShare is the share of a user's items that CutRandom holds out.
+	randomShare = .2
+	// nextShare is the share of all interactions, the last ones, whose visits CutNext holds out.
+	nextShare = .1
 )
 
 // pastShares are the shares of all interactions that may be the past, in the order in
 // which they are tried.
 var pastShares = []float64{.9, .8, .7, .5}
 
-// holdout is a dataset cut in two at a time.
+// holdout is a dataset cut in two: what models may learn from, and what they are to foretell.
 type holdout struct {
-	// cut is the first second that is held out; past is what was before it.
-	cut  uint32
-	past *Dataset
-	// users were there before the time and chose new items after it; relevant are those, in order.
-	users    []int32
-	relevant [][]int32
-	// cases are what the users are asked for.
+	past  *Dataset
 	cases []Case
+	// about says what is foretold, as in "what 900 users chose last".
+	about string
 }
 
-// hold cuts the dataset at the latest of a few times after which enough users chose
-// something new, or at the one with the most of them; nil where those are too few.
+// hold cuts a dataset as the protocol says; nil where too few users are left to ask for.
 func hold(d *Dataset, o Options) *holdout {
+	var h *holdout
+	switch o.Protocol.Cut {
+	case CutRandom:
+		h = holdRandom(d, o)
+	case CutLast:
+		h = holdLast(d, o)
+	case CutNext:
+		h = holdNext(d, o)
+	default:
+		h = holdTime(d, o)
+	}
+	if h == nil || len(h.cases) < minHeldOut {
+		return nil
+	}
+	return h
+}
+
+// holdTime cuts at the latest of a few times after which enough users chose something new, or
+// at the one with the most of them.
+func holdTime(d *Dataset, o Options) *holdout {
 	times := make([]uint32, len(d.log))
 	for i, x := range d.log {
 		times[i] = x.at
 	}
 	slices.Sort(times)
-	var best *holdout
+	var best *after
 	for _, share := range pastShares {
-		cut := times[min(len(times)-1, int(share*float64(len(times))))]
-		h := d.after(cut)
-		if best == nil || len(h.users) > len(best.users) {
-			best = h
+		found := d.after(times[min(len(times)-1, int(share*float64(len(times))))])
+		if best == nil || len(found.users) > len(best.users) {
+			best = found
 		}
 		if len(best.users) >= enoughHeldOut {
 			break
 		}
 	}
-	if len(best.users) < minHeldOut {
-		return nil
+	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < best.cut }), about: "what %d users chose last"}
+	for _, k := range sample(len(best.users), o.EvaluatedUsers, o.Seed) {
+		h.ask(best.users[k], best.relevant[k])
 	}
-	best.sample(o.EvaluatedUsers, o.Seed)
-	best.past = d.before(best.cut)
-	for k, user := range best.users {
-		history, items := d.history(user, int64(best.cut))
-		best.cases = append(best.cases, Case{History: history, Relevant: best.relevant[k], Hidden: items})
-	}
-	return best
+	return h
 }
 
-// after finds the users with interactions before the time, and what they first chose at
-// it or later, of items that anyone had chosen before. past and cases are left open.
-func (d *Dataset) after(cut uint32) *holdout {
-	known := make([]bool, len(d.itemIDs))
-	for _, x := range d.log {
-		if x.at < cut {
-			known[x.item] = true
+// ask adds the case of a user who went on to choose some items, in order, of those that the
+// past knows; the user's own items of the past are hidden.
+func (h *holdout) ask(user int32, relevant []int32) {
+	history, items := h.past.history(user)
+	c := Case{History: history, Hidden: items}
+	for _, item := range relevant {
+		if users, _ := h.past.byItem.row(item); len(users) > 0 {
+			c.Relevant = append(c.Relevant, item)
 		}
 	}
-	h := &holdout{cut: cut}
+	if len(c.Relevant) > 0 && len(items) > 0 {
+		h.cases = append(h.cases, c)
+	}
+}
+
+// after is who was there before a time and chose new items after it.
+type after struct {
+	// cut is the first second that is held out.
+	cut   uint32
+	users []int32
+	// relevant are what each of them chose, in order.
+	relevant [][]int32
+}
+
+// after finds the users with interactions before the time, and what they first chose at it or
+// later.
+func (d *Dataset) after(cut uint32) *after {
+	a := &after{cut: cut}
 	for i := 0; i < len(d.log); {
 		user := d.log[i].user
 		before := false
@@ -78,30 +110,123 @@ func (d *Dataset) after(cut uint32) *holdout {
 			for i < len(d.log) && d.log[i].user == user && d.log[i].item == item {
 				i++
 			}
-			switch {
-			case first < cut:
+			if first < cut {
 				before = true
-			case known[item]:
+			} else {
 				relevant = append(relevant, item)
 			}
 		}
 		if before && len(relevant) > 0 {
-			h.users = append(h.users, user)
-			h.relevant = append(h.relevant, relevant)
+			a.users, a.relevant = append(a.users, user), append(a.relevant, relevant)
+		}
+	}
+	return a
+}
+
+// held are, by user, the items that are held out, in order.
+type held map[int32][]int32
+
+// without asks each user for the items that are held out, from all that is not.
+func (d *Dataset) without(gone held, about string) *holdout {
+	h := &holdout{about: about}
+	h.past = d.keep(func(x interaction) bool {
+		_, out := slices.BinarySearch(gone[x.user], x.item)
+		return !out
+	})
+	for user := range int32(len(d.userIDs)) {
+		if items := gone[user]; len(items) > 0 {
+			h.ask(user, items)
 		}
 	}
 	return h
 }
 
-// sample keeps n users, drawn by the seed.
-func (h *holdout) sample(n int, seed int64) {
-	if len(h.users) <= n {
-		return
+// holdRandom holds out some of the items of some users, two at least being left.
+func holdRandom(d *Dataset, o Options) *holdout {
+	random := rand.New(rand.NewPCG(uint64(o.Seed), 3))
+	gone := held{}
+	for _, user := range sample(len(d.userIDs), o.EvaluatedUsers, o.Seed) {
+		columns, _ := d.byUser.row(int32(user))
+		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
+		if n < 1 {
+			continue
+		}
+		items := slices.Clone(columns)
+		random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+		slices.Sort(items[:n])
+		gone[int32(user)] = items[:n]
 	}
-	random := rand.New(rand.NewPCG(uint64(seed), 1))
-	random.Shuffle(len(h.users), func(i, j int) {
-		h.users[i], h.users[j] = h.users[j], h.users[i]
-		h.relevant[i], h.relevant[j] = h.relevant[j], h.relevant[i]
-	})
-	h.users, h.relevant = h.users[:n], h.relevant[:n]
+	return d.without(gone, "some items of %d users")
+}
+
+// holdLast holds out the last of the items in which each of some users showed the most
+// interest that a single interaction shows.
+func holdLast(d *Dataset, o Options) *holdout {
+	var strongest float32
+	for _, x := range d.log {
+		strongest = max(strongest, x.weight)
+	}
+	last := map[int32]interaction{}
+	for _, x := range d.log {
+		if x.weight != strongest {
+			continue
+		}
+		if y, ok := last[x.user]; !ok || x.at >= y.at {
+			last[x.user] = x
+		}
+	}
+	gone := held{}
+	for _, user := range sample(len(d.userIDs), o.EvaluatedUsers, o.Seed) {
+		columns, _ := d.byUser.row(int32(user))
+		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
+			gone[x.user] = []int32{x.item}
+		}
+	}
+	return d.without(gone, "the last choice of %d users")
+}
+
+// holdNext holds out the last visits, and asks for each of their clicks by those before it.
+func holdNext(d *Dataset, o Options) *holdout {
+	times := make([]uint32, len(d.log))
+	for i, x := range d.log {
+		times[i] = x.at
+	}
+	slices.Sort(times)
+	cut := times[min(len(times)-1, int((1-nextShare)*float64(len(times))))]
+	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < cut }), about: "%d next clicks of the last visits"}
+	var all []Case
+	for i := 0; i < len(d.log); {
+		user, from := d.log[i].user, i
+		for i < len(d.log) && d.log[i].user == user {
+			i++
+		}
+		clicks := slices.Clone(d.log[from:i])
+		slices.SortStableFunc(clicks, func(a, b interaction) int { return cmp.Compare(a.at, b.at) })
+		signals := make([]Signal, len(clicks))
+		for k, x := range clicks {
+			signals[k] = Signal{Item: x.item, Weight: x.weight, At: int64(x.at)}
+			if k == 0 || clicks[k].at < cut || clicks[k].at-clicks[k-1].at > visitGap {
+				continue
+			}
+			c := Case{History: NewHistory(signals[:k])}
+			if users, _ := h.past.byItem.row(x.item); len(users) > 0 {
+				c.Relevant = []int32{x.item}
+			} else {
+				c.Unknown = 1
+			}
+			all = append(all, c)
+		}
+	}
+	for _, k := range sample(len(all), o.EvaluatedClicks, o.Seed) {
+		h.cases = append(h.cases, all[k])
+	}
+	return h
+}
+
+// sample draws n of the numbers below total by the seed, in order.
+func sample(total, n int, seed int64) []int {
+	drawn := rand.New(rand.NewPCG(uint64(seed), 1)).Perm(total)
+	drawn = drawn[:min(n, total)]
+	slices.Sort(drawn)
+	return drawn
 }

@@ -78,7 +78,7 @@ func splitNDCG(t *testing.T, plan Plan, o Options) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Metrics[MetricNDCG]
+	return m.Metrics[NDCG.At(10)]
 }
 
 // TestMovieLens holds the algorithms to what is published for this split: popularity
@@ -90,8 +90,8 @@ func TestMovieLens(t *testing.T) {
 	}{
 		{Plan{Algorithm: Popularity}, .25},
 		{Plan{Algorithm: ItemKNN}, .40},
-		{Plan{Algorithm: EASE, Lambda: 300}, .475},
-		{Plan{Algorithm: ALS, Lambda: 4}, .47},
+		{Plan{Algorithm: EASE, Settings: Settings{Lambda: 300}}, .475},
+		{Plan{Algorithm: ALS, Settings: Settings{Lambda: 4}}, .47},
 	} {
 		t.Run(test.plan.Algorithm, func(t *testing.T) {
 			got := splitNDCG(t, test.plan, Options{Seed: 1})

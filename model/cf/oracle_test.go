@@ -51,7 +51,7 @@ func near(a, b, tolerance float64) bool {
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := shop(1, 60, 90, 900)
 	const lambda = 7
-	got, err := ease(t.Context(), d, evenly(lambda), Options{RowItems: 1000}.filled(), nil)
+	got, err := ease(t.Context(), d, Settings{Lambda: lambda}, Options{RowItems: 1000}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +79,11 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 
 func TestEASEKeepsTheStrongest(t *testing.T) {
 	d := shop(1, 60, 90, 900)
-	all, err := ease(t.Context(), d, evenly(7), Options{RowItems: 1000}.filled(), nil)
+	all, err := ease(t.Context(), d, Settings{Lambda: 7}, Options{RowItems: 1000}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, err := ease(t.Context(), d, evenly(7), Options{RowItems: 5}.filled(), nil)
+	few, err := ease(t.Context(), d, Settings{Lambda: 7}, Options{RowItems: 5}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func normalEquations(p penalty, y []float32, n, rank int, columns []int32, value
 
 func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
 	d := shop(4, 60, 50, 900)
-	s, err := Fit(t.Context(), d, Plan{Algorithm: ALS, Lambda: 4}, Options{Factors: 8, Seed: 3}, nil)
+	s, err := Fit(t.Context(), d, Plan{Algorithm: ALS, Settings: Settings{Lambda: 4}}, Options{Factors: 8, Seed: 3}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,11 @@ func checkExplain(t *testing.T, s *Snapshot, history []Signal) {
 
 func TestLinearScoresAreSumsOfRows(t *testing.T) {
 	d := shop(5, 60, 50, 900)
-	for _, plan := range []Plan{{Algorithm: EASE, Lambda: 20}, {Algorithm: ItemKNN}} {
+	for _, plan := range []Plan{
+		{Algorithm: EASE, Settings: Settings{Lambda: 20}},
+		{Algorithm: EASE, Settings: Settings{Lambda: 20, Fade: 3}},
+		{Algorithm: ItemKNN},
+	} {
 		s, err := Fit(t.Context(), d, plan, Options{RowItems: 20, Neighbours: 15}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -320,15 +324,19 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 		if plan.Algorithm == ItemKNN {
 			m = &s.similar
 		}
-		history := []Signal{{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 7, Weight: 2}, {Item: -1, Weight: 3}, {Item: 999, Weight: 1}, {Item: 4, Weight: -1}, {Item: 5, Weight: float32(math.NaN())}, {Item: 6, Weight: float32(math.Inf(1))}}
+		history := []Signal{
+			{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 7, Weight: 2}, {Item: -1, Weight: 3}, {Item: 999, Weight: 1},
+			{Item: 9, Weight: 2}, {Item: 9, Weight: -1}, {Item: 4, Weight: -1}, {Item: 5, Weight: float32(math.NaN())}, {Item: 6, Weight: 1e30},
+		}
+		// Newest first: 6, 4, 9, 7, 3; nothing is left of 4, which takes a place all the same.
 		want := map[int32]float64{}
-		for _, x := range history {
-			w := float64(x.Weight)
-			if x.Item < 0 || int(x.Item) >= d.Items() || !(w > 0) {
-				continue
+		for newer, x := range map[int]Signal{0: {Item: 6, Weight: maxWeight}, 2: {Item: 9, Weight: 1}, 3: {Item: 7, Weight: 7}, 4: {Item: 3, Weight: 1}} {
+			value := damp(float64(x.Weight))
+			if fade := float64(plan.Settings.Fade); fade > 0 {
+				value *= math.Exp2(-float64(newer) / fade)
 			}
 			for j := range int32(d.Items()) {
-				want[j] += damp(min(w, maxWeight)) * float64(m.at(x.Item, j))
+				want[j] += value * float64(m.at(x.Item, j))
 			}
 		}
 		var sc Scratch

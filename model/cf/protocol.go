@@ -12,6 +12,14 @@ type Protocol struct {
 	Cut Cut
 }
 
+// Metric is what models are compared by.
+func (p Protocol) Metric() Metric {
+	if p.Cut == CutNext {
+		return MRR
+	}
+	return NDCG
+}
+
 // Cut is a way to part a dataset in what is known and what is to be foretold.
 type Cut int
 

@@ -27,6 +27,7 @@ const (
 // Scratch is memory that Score uses again. The zero Scratch is ready; it serves one call
 // at a time and any Snapshot.
 type Scratch struct {
+	taste taste
 	// sum is 0 between calls.
 	sum []float32
 	// touched are the places in sum that may not be 0.
@@ -36,26 +37,27 @@ type Scratch struct {
 	fold    folding
 }
 
-// Score returns scores for the items that the history speaks for, in no order, those of
-// the history included. Signals of unknown items, and weights that are not positive and
-// finite, are left out. The result is valid until the next use of the Scratch and may be
-// changed by the caller.
+// Score returns scores for the items that the history, oldest first, speaks for, in no order,
+// those of the history included. Signals of unknown items are left out. The result is valid
+// until the next use of the Scratch and may be changed by the caller.
 //
-// Linear models: sum over the history of log2(1 + weight) times the item's row,
-// O(history * row). ALS: fold-in of the visitor's factors, O(history rank + rank^2), then
-// O(rank) an item. Popularity: the most popular items, whatever the history.
+// Linear models: sum over the items of the history of their value (taste.read) times the
+// item's row, O(history * row). ALS: fold-in of the visitor's factors, O(history rank +
+// rank^2), then O(rank) an item. Popularity: the most popular items, whatever the history.
 func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	sc.out = sc.out[:0]
-	switch s.algorithm {
-	case EASE:
-		return s.gather(sc, s.scatter(&s.linear, history, sc))
-	case ItemKNN:
-		return s.gather(sc, s.scatter(&s.similar, history, sc))
-	case ALS:
-		return s.scoreFactors(history, sc)
-	default:
+	if s.algorithm == Popularity {
 		sc.out = append(sc.out, s.best[:min(len(s.best), popularHead)]...)
 		return sc.out
+	}
+	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	switch s.algorithm {
+	case EASE, Spectral:
+		return s.gather(sc, s.scatter(&s.linear, sc))
+	case ItemKNN:
+		return s.gather(sc, s.scatter(&s.similar, sc))
+	default:
+		return s.scoreFactors(sc)
 	}
 }
 
@@ -66,7 +68,8 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 		return s.Score(history, sc)
 	}
 	sc.out = sc.out[:0]
-	if s.foldIn(history, &sc.fold) {
+	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	if s.foldIn(&sc.taste, &sc.fold) {
 		for _, i := range items {
 			sc.out = append(sc.out, Candidate{Item: i, Score: dot(sc.fold.user, s.factor(i))})
 		}
@@ -75,17 +78,14 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 }
 
 // scatter adds the rows of the history up in sc.sum, and tells how many numbers it added.
-func (s *Snapshot) scatter(m *rows, history []Signal, sc *Scratch) int {
+func (s *Snapshot) scatter(m *rows, sc *Scratch) int {
 	if len(sc.sum) < len(s.itemIDs) {
 		sc.sum = make([]float32, len(s.itemIDs))
 	}
 	sum, added := sc.sum, 0
-	for _, signal := range history {
-		x := s.value(signal)
-		if x == 0 {
-			continue
-		}
-		columns, values := m.row(signal.Item)
+	for k, item := range sc.taste.items {
+		x := sc.taste.values[k]
+		columns, values := m.row(item)
 		values = values[:len(columns)]
 		for i, c := range columns {
 			sum[c] += x * values[i]
@@ -114,21 +114,10 @@ func (s *Snapshot) gather(sc *Scratch, added int) []Candidate {
 	return sc.out
 }
 
-// maxWeight bounds a signal, so that sums stay finite.
-const maxWeight = 1e6
-
-// value is a signal's damped weight, 0 where it says nothing.
-func (s *Snapshot) value(signal Signal) float32 {
-	if signal.Item < 0 || int(signal.Item) >= len(s.itemIDs) || !(signal.Weight > 0) {
-		return 0
-	}
-	return float32(damp(math.Min(float64(signal.Weight), maxWeight)))
-}
-
 // scoreFactors folds the visitor in and scores all items of a small catalog, or the
 // candidates of a large one.
-func (s *Snapshot) scoreFactors(history []Signal, sc *Scratch) []Candidate {
-	if !s.foldIn(history, &sc.fold) {
+func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
+	if !s.foldIn(&sc.taste, &sc.fold) {
 		return sc.out
 	}
 	if len(s.itemIDs) <= FullScanItems {
@@ -153,8 +142,8 @@ func (s *Snapshot) nominate(sc *Scratch) {
 	}
 	sum, touched := sc.sum, sc.touched[:0]
 	sc.seeds = sc.seeds[:0]
-	for k, item := range sc.fold.items {
-		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.fold.values[k]})
+	for k, item := range sc.taste.items {
+		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.taste.values[k]})
 	}
 	for _, seed := range keepBest(sc.seeds, factorSeeds) {
 		x := seed.Score

@@ -9,7 +9,9 @@ import "gonum.org/v1/gonum/blas/blas32"
 // and the item ids twice.
 type Snapshot struct {
 	algorithm string
-	itemIDs   []string
+	// settings are what it was fitted with.
+	settings Settings
+	itemIDs  []string
 	// popular is what users' damped weights add up to, by item.
 	popular []float32
 	// similar and together are items x items, by Neighbours and Together at most wide.
@@ -36,8 +38,8 @@ type Candidate struct {
 	Score float32
 }
 
-// Signal is a visitor's interest in an item: the sum of the weights (Weights) of the
-// events with it, each as much faded by age as the caller likes.
+// Signal is one thing that a visitor did: the weight (Weights) of an event with an item. A
+// negative one takes interest away.
 type Signal struct {
 	Item   int32
 	Weight float32
@@ -97,4 +99,11 @@ func (s *Snapshot) derive() *Snapshot {
 		}
 	}
 	return s
+}
+
+// withFade returns the same model with another fading.
+func (s *Snapshot) withFade(fade float32) *Snapshot {
+	other := *s
+	other.settings.Fade = fade
+	return &other
 }

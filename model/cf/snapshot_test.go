@@ -150,7 +150,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			b.Add(name("u", k%4), name("i", k%5), 1, int64(k))
 			b.AddBasket([]string{name("i", k%2), name("i", 2+k%2)})
 		}
-		s, err := Fit(f.Context(), b.Build(), Plan{Algorithm: algorithm, Lambda: 1}, Options{Factors: 2}, nil)
+		s, err := Fit(f.Context(), b.Build(), Plan{Algorithm: algorithm, Settings: Settings{Lambda: 1}}, Options{Factors: 2}, nil)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -22,14 +22,18 @@ type Options struct {
 	// EASEMaxItems is the number of items above which EASE is not tried; 15,000 where 0.
 	// It takes 4 bytes x items^2, and items^3 / 2 multiplications.
 	EASEMaxItems int
-	// Lambda is the regularization of EASE and ALS; where 0, the best of some on held-out interactions.
-	Lambda float64
+	// Settings are what to fit with; where nil, the best of some on held-out interactions.
+	Settings *Settings
+	// Protocol is what the lists are for: algorithms and settings are compared by it. Where its K
+	// is 0, lists of 10 of what users who were there before choose anew after some time.
+	Protocol Protocol
 	// Factors is the rank of ALS; 64 where 0.
 	Factors int
 	// Iterations is how many times ALS solves for users and items; 12 where 0.
 	Iterations int
-	// EvaluatedUsers is how many users are evaluated at most; 2,000 where 0.
-	EvaluatedUsers int
+	// EvaluatedUsers is how many users are evaluated at most, and EvaluatedClicks how many clicks
+	// where each has its list; 4,000 and 16,000 where 0.
+	EvaluatedUsers, EvaluatedClicks int
 	// Workers is the number of goroutines; GOMAXPROCS where 0. It does not change the result.
 	Workers int
 	// Now is the clock that Evaluation.Fit is measured with; where nil, Fit stays 0.
@@ -53,7 +57,9 @@ func (o Options) filled() Options {
 	fill(&o.Factors, 64)
 	o.Factors = min(o.Factors, maxRank)
 	fill(&o.Iterations, 12)
-	fill(&o.EvaluatedUsers, 2000)
+	fill(&o.EvaluatedUsers, 4000)
+	fill(&o.EvaluatedClicks, 16_000)
+	fill(&o.Protocol.K, 10)
 	fill(&o.Workers, runtime.GOMAXPROCS(0))
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
@@ -92,7 +98,7 @@ func scaled(p Progress, from, to float64) Progress {
 // Fit trains the plan's algorithm on everything.
 func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
 	o = o.filled()
-	s := &Snapshot{algorithm: plan.Algorithm, itemIDs: d.itemIDs, popular: popularity(d)}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.itemIDs, popular: popularity(d)}
 	var err error
 	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
 		return nil, err
@@ -113,9 +119,9 @@ func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progres
 func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	switch plan.Algorithm {
 	case EASE:
-		s.linear, err = ease(ctx, d, evenly(plan.Lambda), o, done)
+		s.linear, err = ease(ctx, d, plan.Settings, o, done)
 	case ALS:
-		err = als(ctx, d, s, plan.Lambda, o, done)
+		err = als(ctx, d, s, plan.Settings.Lambda, o, done)
 	case ItemKNN, Popularity:
 	default:
 		return fmt.Errorf("algorithm %q: %w", plan.Algorithm, event.ErrNotFound)

@@ -1,0 +1,93 @@
+package cf
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Settings are what a fit is told beside its data. What an algorithm does not know is 0.
+type Settings struct {
+	// Lambda is the regularization: EASE adds it to the diagonal of the Gram matrix, ALS to that
+	// of the system of a user without interactions.
+	Lambda float64
+	// Dropout is the probability, 0 and more and below 1, with which EASE learns as if entries
+	// were left out.
+	Dropout float64
+	// Near is the share of EASE's Gram matrix, 0 to 1, that counts by how close in time a user
+	// chose two items.
+	Near float64
+	// Debias is how much less an item that many chose says of others, in EASE: its share is
+	// divided by its count to this power.
+	Debias float64
+	// Fade is the number of newer items after which an item of a history counts half, in every
+	// algorithm; 0 where all count alike.
+	Fade float32
+}
+
+// String lists what is set.
+func (s Settings) String() string {
+	var parts []string
+	for _, x := range []struct {
+		name  string
+		value float64
+	}{
+		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias}, {"fade", float64(s.Fade)},
+	} {
+		if x.value != 0 {
+			parts = append(parts, fmt.Sprintf("%s %g", x.name, x.value))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// step is one setting that is tried: it returns the values to try in place of the best so far.
+type step func(best Settings) []Settings
+
+// vary makes a step of one setting.
+func vary[T any](set func(s *Settings, x T), values ...T) step {
+	return func(best Settings) []Settings {
+		all := make([]Settings, len(values))
+		for i, x := range values {
+			all[i] = best
+			set(&all[i], x)
+		}
+		return all
+	}
+}
+
+// manyItems is the number of items above which fewer settings of EASE are tried, as each
+// costs a fit.
+const manyItems = 2500
+
+// search returns what an algorithm is fitted with unseen, and what is tried from there, one
+// setting after the other.
+func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
+	lambda := func(s *Settings, x float64) { s.Lambda = x }
+	near := func(s *Settings, x float64) { s.Near = x }
+	var first Settings
+	var steps []step
+	switch algorithm {
+	case EASE:
+		first = Settings{Lambda: 200, Dropout: .5}
+		if d.dated() {
+			steps = append(steps, vary(near, .5))
+		}
+		if len(activeItems(d)) > manyItems {
+			steps = append(steps, vary(lambda, 50))
+		} else {
+			steps = append(steps, vary(lambda, 20, 50, 100, 400),
+				vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
+				vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
+		}
+	case ALS:
+		first = Settings{Lambda: 4}
+		steps = append(steps, vary(lambda, 1))
+	}
+	if o.Settings != nil {
+		return *o.Settings, nil
+	}
+	return first, steps
+}
+
+// fades are tried once everything else is chosen: they cost no fit.
+var fades = []float32{5, 20, 80}
