@@ -87,6 +87,10 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 				row[j] *= x * weights[k]
 			}
 			row[k] = 0
+			if items <= wholeRows {
+				parts[active[k]] = whole(row, active, items)
+				continue
+			}
 			kept := s.of(row, o.RowItems)
 			for q, c := range kept {
 				kept[q] = Candidate{Item: active[c.Item], Score: row[c.Item]}
@@ -99,6 +103,25 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 		return rows{}, err
 	}
 	return join(parts, items), nil
+}
+
+// wholeRows is the number of items up to which rows are kept whole: they are added up faster
+// so than the strongest ones of each (Snapshot.scatter), and in a small catalog the weak ones
+// count as well. 8 bytes x items^2.
+const wholeRows = 2000
+
+// whole returns a row with an entry for every item, those that are not active being 0.
+func whole(row []float32, active []int32, items int) []Candidate {
+	all := make([]Candidate, items)
+	for i := range all {
+		all[i].Item = int32(i)
+	}
+	for q, i := range active {
+		if x := row[q]; x-x == 0 {
+			all[i].Score = x
+		}
+	}
+	return all
 }
 
 // weights returns w of ease, from the diagonal of G.

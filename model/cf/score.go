@@ -82,15 +82,19 @@ func (s *Snapshot) scatter(m *rows, sc *Scratch) int {
 	if len(sc.sum) < len(s.itemIDs) {
 		sc.sum = make([]float32, len(s.itemIDs))
 	}
-	sum, added := sc.sum, 0
+	sum, added := sc.sum[:len(s.itemIDs)], 0
 	for k, item := range sc.taste.items {
 		x := sc.taste.values[k]
 		columns, values := m.row(item)
+		added += len(columns)
+		if len(columns) == len(s.itemIDs) {
+			axpy(x, values, sum)
+			continue
+		}
 		values = values[:len(columns)]
 		for i, c := range columns {
 			sum[c] += x * values[i]
 		}
-		added += len(columns)
 	}
 	return added
 }

@@ -11,14 +11,14 @@ import (
 // user, item, rating and Unix seconds. Ratings count as interactions, whatever their value.
 func openMovieLens(dir string) (*Set, error) {
 	train, err := readTrain(dir, "msr_split_item_train.tsv", func(path string, b *cf.Builder) error {
-		return eachRating(path, func(user, item string, at int64) { b.Add(user, item, 1, at) })
+		return eachRating(path, func(user, item string, rating float32, at int64) { b.Add(user, item, rating, at) })
 	})
 	if err != nil {
 		return nil, err
 	}
 	cases, err := readCases(dir, "msr_split_item_test.tsv", func(path string) ([]cf.Case, error) {
 		users := newChosen(train)
-		err := eachRating(path, func(user, item string, _ int64) { users.add(user, item) })
+		err := eachRating(path, func(user, item string, _ float32, _ int64) { users.add(user, item) })
 		return users.cases(), err
 	})
 	return &Set{
@@ -29,15 +29,19 @@ func openMovieLens(dir string) (*Set, error) {
 	}, err
 }
 
-func eachRating(path string, fn func(user, item string, at int64)) error {
+func eachRating(path string, fn func(user, item string, rating float32, at int64)) error {
 	return eachLine(path, func(line string) error {
 		fields := strings.Fields(line)
 		if len(fields) != 4 {
 			return errors.New("must have user, item, rating and Unix seconds")
 		}
+		rating, err := parseWeight(fields[2])
+		if err != nil {
+			return err
+		}
 		at, err := unixSeconds(fields[3])
 		if err == nil {
-			fn(fields[0], fields[1], at)
+			fn(fields[0], fields[1], rating, at)
 		}
 		return err
 	})
