@@ -50,8 +50,8 @@ func near(a, b, tolerance float64) bool {
 
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := shop(1, 60, 90, 900)
-	const lambda = 7
-	got, err := ease(t.Context(), d, evenly(lambda), Options{RowItems: 1000}.filled(), nil)
+	r := func(i int32, square float64) float64 { return 7 + float64(i)/10 + square/2 }
+	got, err := ease(t.Context(), d, r, Options{RowItems: 1000}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 	var gram, p mat.Dense
 	gram.Mul(x.T(), x)
 	for i := range d.Items() {
-		gram.Set(i, i, gram.At(i, i)+lambda)
+		gram.Set(i, i, gram.At(i, i)+r(int32(i), gram.At(i, i)))
 	}
 	if err := p.Inverse(&gram); err != nil {
 		t.Fatal(err)
