@@ -37,7 +37,7 @@ func (evaluateCmd) Help() string {
 	return "Trains as a shop's training does and prints the published table of the data set with Attune's rows in it. " +
 		"fit is the time of choosing and fitting together; peak memory is the most that was resident meanwhile, the data included. " +
 		"Files are plain or gzip'ed. Tables are parted by commas, tabs or spaces and have a header of user, item and maybe time, " +
-		"weight or event, or else the columns user, item; user, item, time; or user, item, rating, time, where the rating does not count."
+		"weight or event, or rating or event, or else the columns user, item; user, item, time; or user, item, rating, time."
 }
 
 // evaluated is what an evaluation prints.
@@ -147,12 +147,16 @@ func (c *evaluateCmd) evaluate(ctx context.Context, set *datasets.Set, algorithm
 	debug.FreeOSMemory() // what the row before left over is not of this one
 	peak := startPeak()
 	started := time.Now()
-	plan, err := cf.Evaluate(ctx, set.Train, options, part(0, .6))
+	train := set.Train
+	if algorithm == cf.Popularity && set.Counted != nil {
+		train = set.Counted
+	}
+	plan, err := cf.Evaluate(ctx, train, options, part(0, .6))
 	if err != nil {
 		return evaluatedRow{}, "", err
 	}
 	chosen := time.Now()
-	snapshot, err := cf.Fit(ctx, set.Train, plan, options, part(.6, .9))
+	snapshot, err := cf.Fit(ctx, train, plan, options, part(.6, .9))
 	if err != nil {
 		return evaluatedRow{}, "", err
 	}

@@ -134,10 +134,9 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 	g.weights = slices.Grow(g.weights[:0], len(columns))[:len(columns)]
 	b *= float32(len(columns))
 	common := func(v, into []float32) { // what does not depend on the columns, times v
-		for i, x := range v {
-			into[i] = b * x
-		}
-		dense.Add(gram, v, into)
+		clear(into)
+		axpy(b, v, into)
+		dense.Gemv(gram, v, into)
 	}
 	common(x, g.residual)
 	for i, r := range g.residual {
@@ -167,9 +166,8 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 		axpy(step, g.direction, x)
 		axpy(-step, g.product, g.residual)
 		next := dot(g.residual, g.residual)
-		for i := range g.direction {
-			g.direction[i] = g.residual[i] + next/rest*g.direction[i]
-		}
-		rest = next
+		copy(g.product, g.residual)
+		axpy(next/rest, g.direction, g.product)
+		g.direction, g.product, rest = g.product, g.direction, next
 	}
 }

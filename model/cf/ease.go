@@ -20,8 +20,8 @@ func (s Settings) ridge(square float64) float64 {
 	return math.Max(s.Lambda+s.Dropout/(1-s.Dropout)*square, 1e-6)
 }
 
-// ease returns the item-item weights of EASE (Steck 2019), of each row the o.RowItems
-// strongest:
+// ease returns the item-item weights of EASE (Steck 2019), of each row the
+// strongest (Options.RowItems):
 //
 //	P = (G + diag(r))^-1,  B_ij = -P_ij / P_jj w_i,  B_ii = 0
 //
@@ -79,6 +79,7 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 		scale[k] = -1 / a.Data[k*n+k]
 	}
 	parts := make([][]Candidate, items)
+	keep := o.rowItems(items)
 	err := parallel.Each(ctx, n, o.Workers, 64, share(done, .95, 1), func(_, from, to int) error {
 		var s strong
 		for k := from; k < to; k++ {
@@ -87,11 +88,11 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 				row[j] *= x * weights[k]
 			}
 			row[k] = 0
-			if items <= wholeRows {
+			if keep >= items {
 				parts[active[k]] = whole(row, active, items)
 				continue
 			}
-			kept := s.of(row, o.RowItems)
+			kept := s.of(row, keep)
 			for q, c := range kept {
 				kept[q] = Candidate{Item: active[c.Item], Score: row[c.Item]}
 			}
@@ -109,6 +110,16 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 // so than the strongest ones of each (Snapshot.scatter), and in a small catalog the weak ones
 // count as well. 8 bytes x items^2.
 const wholeRows = 2000
+
+func (o Options) rowItems(items int) int {
+	switch {
+	case o.RowItems > 0:
+		return o.RowItems
+	case items <= wholeRows:
+		return items
+	}
+	return 400
+}
 
 // whole returns a row with an entry for every item, those that are not active being 0.
 func whole(row []float32, active []int32, items int) []Candidate {

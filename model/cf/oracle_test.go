@@ -48,30 +48,50 @@ func near(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance*math.Max(1, math.Max(math.Abs(a), math.Abs(b)))
 }
 
+// TestEASEIsTheClosedForm compares with formulas over dense matrices.
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := shop(1, 60, 90, 900)
-	const lambda = 7
-	got, err := ease(t.Context(), d, Settings{Lambda: lambda}, Options{RowItems: 1000}.filled(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := matrixOf(d)
-	var gram, p mat.Dense
-	gram.Mul(x.T(), x)
-	for i := range d.Items() {
-		gram.Set(i, i, gram.At(i, i)+lambda)
-	}
-	if err := p.Inverse(&gram); err != nil {
-		t.Fatal(err)
-	}
-	for i := range d.Items() {
-		for j := range d.Items() {
-			want := -p.At(i, j) / p.At(j, j)
-			if i == j {
-				want = 0
+	n := d.Items()
+	for _, settings := range []Settings{
+		{Lambda: 7},
+		{Lambda: 7, Dropout: .25},
+		{Lambda: 3, Dropout: .5, Near: .6, Debias: .3},
+	} {
+		got, err := ease(t.Context(), d, settings, Options{}.filled(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gram := mat.NewDense(n, n, nil)
+		for u := range int32(d.Users()) {
+			items, values, places := entriesOf(d, u)
+			for k, i := range items {
+				for q, j := range items {
+					apart := math.Abs(float64(places[k] - places[q]))
+					close := 1 - settings.Near + settings.Near*math.Exp(-apart/nearReach)
+					gram.Set(int(i), int(j), gram.At(int(i), int(j))+float64(values[k]*values[q])*close)
+				}
 			}
-			if !near(float64(got.at(int32(i), int32(j))), want, 1e-5) {
-				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.at(int32(i), int32(j)), want)
+		}
+		squares := make([]float64, n)
+		var mean float64
+		for i := range squares {
+			squares[i] = gram.At(i, i)
+			mean += squares[i] / float64(n)
+			gram.Set(i, i, squares[i]+settings.Lambda+settings.Dropout/(1-settings.Dropout)*squares[i])
+		}
+		var p mat.Dense
+		if err := p.Inverse(gram); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			for j := range n {
+				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.Debias)
+				if i == j {
+					want = 0
+				}
+				if !near(float64(got.at(int32(i), int32(j))), want, 1e-4) {
+					t.Fatalf("%v: (%d, %d) is %g, want %g", settings, i, j, got.at(int32(i), int32(j)), want)
+				}
 			}
 		}
 	}

@@ -15,8 +15,8 @@ type Options struct {
 	Algorithm string
 	// Seed starts what is random: the factors of ALS and the sample of users evaluated.
 	Seed int64
-	// RowItems is how many items a row of EASE keeps for serving, the strongest ones; 400 where 0.
-	// Up to wholeRows items rows are kept whole.
+	// RowItems is how many items a row of EASE keeps for serving, the strongest ones. Where 0, rows
+	// are kept whole up to wholeRows items, and 400 items above.
 	RowItems int
 	// Neighbours is how many similar and how many bought-together items an item keeps; 100 where 0.
 	Neighbours int
@@ -52,7 +52,6 @@ func (o Options) filled() Options {
 	if o.Algorithm == "" {
 		o.Algorithm = Auto
 	}
-	fill(&o.RowItems, 400)
 	fill(&o.Neighbours, 100)
 	fill(&o.EASEMaxItems, 15000)
 	fill(&o.Factors, 64)

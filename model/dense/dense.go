@@ -55,9 +55,8 @@ func AddRows(y blas32.General, rows []int32, c, into []float32) {
 	addRows(y, rows, c[:len(rows)], into)
 }
 
-// Add adds x A to into, of A, m x n, x of m and into of n numbers. Where A is symmetric that
-// is its product with x. O(m n).
-func Add(a blas32.General, x, into []float32) {
+// Gemv adds A^T x to into, of A, m x n, x of m and into of n numbers. O(m n).
+func Gemv(a blas32.General, x, into []float32) {
 	checkMatrix(a)
 	if len(x) != a.Rows || len(into) != a.Cols {
 		panic(fmt.Sprintf("dense: %d numbers times %d x %d, added to %d", len(x), a.Rows, a.Cols, len(into)))

@@ -66,14 +66,19 @@ func OpenCSV(f Files) (*Set, error) {
 }
 
 func (s *Set) readTable(path string) error {
-	b := cf.NewBuilder()
+	weighted, counted := cf.NewBuilder(), cf.NewBuilder()
 	err := eachRecord(path, func(r record) error {
-		b.Add(r.user, r.item, r.weight, r.at)
+		weighted.Add(r.user, r.item, r.weight, r.at)
+		counted.Add(r.user, r.item, 1, r.at)
 		return nil
 	})
-	if err == nil {
-		s.Train, err = filled(path, b)
+	if err != nil {
+		return err
 	}
+	if s.Train, err = filled(path, weighted); err != nil {
+		return err
+	}
+	s.Counted, err = filled(path, counted)
 	return err
 }
 

@@ -21,7 +21,9 @@ import (
 
 // Set is a data set with its protocol.
 type Set struct {
-	Train    *cf.Dataset
+	Train *cf.Dataset
+	// Counted is Train without the weights of ratings, where there are any: what popularity counts.
+	Counted  *cf.Dataset
 	Cases    []cf.Case
 	Protocol cf.Protocol
 	// Metrics are what the set's table shows, the one that it is ordered by first.

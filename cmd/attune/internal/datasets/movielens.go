@@ -8,10 +8,18 @@ import (
 )
 
 // openMovieLens reads MovieLens-100k in the split of recommenders-team/recommenders: lines of
-// user, item, rating and Unix seconds. Ratings count as interactions, whatever their value.
+// user, item, rating and Unix seconds. A rating is the weight in train; whatever its value it is a
+// hit in test, and one in popularity's count.
 func openMovieLens(dir string) (*Set, error) {
-	train, err := readTrain(dir, "msr_split_item_train.tsv", func(path string, b *cf.Builder) error {
+	const trained = "msr_split_item_train.tsv"
+	train, err := readTrain(dir, trained, func(path string, b *cf.Builder) error {
 		return eachRating(path, func(user, item string, rating float32, at int64) { b.Add(user, item, rating, at) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	counted, err := readTrain(dir, trained, func(path string, b *cf.Builder) error {
+		return eachRating(path, func(user, item string, _ float32, at int64) { b.Add(user, item, 1, at) })
 	})
 	if err != nil {
 		return nil, err
@@ -22,7 +30,7 @@ func openMovieLens(dir string) (*Set, error) {
 		return users.cases(), err
 	})
 	return &Set{
-		Train: train, Cases: cases,
+		Train: train, Counted: counted, Cases: cases,
 		Protocol:  cf.Protocol{K: 10, Cut: cf.CutRandom},
 		Metrics:   []cf.Metric{cf.NDCG, cf.MAP, cf.Precision, cf.Recall},
 		Published: publishedMovieLens,

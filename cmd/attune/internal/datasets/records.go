@@ -35,13 +35,13 @@ const (
 	columnEvent  = "event"
 )
 
-// columnNames are the names that a header may use, in lower case. A rating is no weight: it
-// says how much something was liked, and what is foretold is that it is chosen.
+// columnNames are the names that a header may use, in lower case. A rating is a weight: what was
+// liked more says more of its user, though what is foretold is that something is chosen.
 var columnNames = map[string]string{
 	"user": columnUser, "user_id": columnUser, "userid": columnUser, "visitorid": columnUser, "session": columnUser, "session_id": columnUser, "sessionid": columnUser,
 	"item": columnItem, "item_id": columnItem, "itemid": columnItem,
 	"time": columnTime, "timestamp": columnTime, "at": columnTime, "occurred_at": columnTime,
-	"weight": columnWeight,
+	"weight": columnWeight, "rating": columnWeight,
 	"event":  columnEvent, "type": columnEvent,
 }
 
@@ -52,11 +52,11 @@ var eventTypes = map[string]event.Type{
 }
 
 // withoutHeader are the columns of files that do not name them, by their number. The third
-// of four is a rating, as MovieLens and NCF write it, and is not read.
+// of four is a rating, as MovieLens and NCF write it.
 var withoutHeader = map[int][]string{
 	2: {columnUser, columnItem},
 	3: {columnUser, columnItem, columnTime},
-	4: {columnUser, columnItem, "", columnTime},
+	4: {columnUser, columnItem, columnWeight, columnTime},
 }
 
 // eachRecord calls fn with every line of a table that is parted by commas, tabs or spaces. A
@@ -176,15 +176,21 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 		r.weight = cf.DefaultWeights().Training(kind)
 	}
 	if text := field(columnWeight); text != "" {
-		weight, err := strconv.ParseFloat(text, 32)
-		if err != nil || !(weight > 0) || math.IsInf(weight, 0) {
-			return r, fmt.Errorf("the weight %q must be a number above 0", text)
+		if r.weight, err = parseWeight(text); err != nil {
+			return r, err
 		}
-		r.weight = float32(weight)
 	}
 	if text := field(columnTime); text != "" {
 		r.timed = true
 		r.at, err = unixSeconds(text)
 	}
 	return r, err
+}
+
+func parseWeight(text string) (float32, error) {
+	weight, err := strconv.ParseFloat(text, 32)
+	if err != nil || !(weight > 0) || math.IsInf(weight, 0) {
+		return 0, fmt.Errorf("the weight or rating %q must be a number above 0", text)
+	}
+	return float32(weight), nil
 }
