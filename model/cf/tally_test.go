@@ -1,0 +1,42 @@
+package cf
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestTallyKeepsWhatItHasWhereItGrows(t *testing.T) {
+	var s tally
+	s.grow(2)
+	s.add(1, .5)
+	s.add(1, .25)
+	s.grow(4)
+	s.add(3, 2)
+	s.grow(1)
+	if !slices.Equal(s.sum, []float32{0, .75, 0, 2}) || !slices.Equal(s.touched, []int32{1, 3}) {
+		t.Fatalf("%+v", s)
+	}
+}
+
+// holdTally compares sums to what they must be, each to one part in ten thousand, and empties t.
+func holdTally(t *testing.T, got *tally, want map[int32]float64) {
+	t.Helper()
+	for j, x := range got.sum {
+		if math.Abs(float64(x)-want[int32(j)]) > 1e-4*want[int32(j)]+1e-7 {
+			t.Fatalf("item %d scores %g, want %g", j, x, want[int32(j)])
+		}
+		if touched := slices.Contains(got.touched, int32(j)); touched != (x != 0) {
+			t.Fatalf("item %d scores %g, touched: %v", j, x, touched)
+		}
+	}
+	touched := slices.Clone(got.touched)
+	slices.Sort(touched)
+	if len(slices.Compact(touched)) != len(got.touched) {
+		t.Fatal("touched twice")
+	}
+	got.reset()
+	if len(got.touched) > 0 || slices.ContainsFunc(got.sum, func(x float32) bool { return x != 0 }) {
+		t.Fatal("not empty after a reset")
+	}
+}
