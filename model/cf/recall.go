@@ -26,7 +26,9 @@ type recalling struct {
 	power int
 	// future is the number of places on over which an item's score falls to 1/e.
 	future float64
-	// moments is how many moments of an item are looked at, the newest.
+	// moments is how many moments of an item are looked at, the newest. Those of a popular item
+	// that are older add time and noise: HR@20 and MRR@20 on Yoochoose 1/64 are .666 and .302 with
+	// 500, .680 and .308 with 1,500 or 2,000, and .679 and .306 with 20,000, in twice the time.
 	moments int
 }
 
