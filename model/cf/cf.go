@@ -26,6 +26,9 @@ const (
 	ALS        = "als"
 	ItemKNN    = "item_knn"
 	Popularity = "popularity"
+	// Blend is a weighted sum of what several of the others, and counts of what follows what in a
+	// visit, say.
+	Blend = "blend"
 )
 
 // Weights say how much interest one event of a type shows, in training and in serving.

@@ -75,6 +75,11 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 	if err := d.factors(s, items); err != nil {
 		return nil, err
 	}
+	if d.version > 1 {
+		if err := d.blend(s, items); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -90,6 +95,8 @@ func (s *Snapshot) check() error {
 		ok = ok && s.linear.len() == items
 	case ALS:
 		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
+	case Blend:
+		ok = ok && s.blend.check(s)
 	case ItemKNN, Popularity:
 	default:
 		return corrupt("algorithm")

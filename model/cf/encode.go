@@ -22,6 +22,7 @@ import (
 //	similar, together, linear: each rows uint32 (items or 0); each row's length uint32;
 //	            all columns uint32, increasing in a row; all values float32
 //	factors     rank uint32; penalty 2 x float32; items x rank float32
+//	blend       see encodeblend.go
 //	checksum    xxhash64 of everything before, uint64
 const (
 	magic         = "ATTUNECF"
@@ -55,6 +56,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	e.number(uint32(s.factors.Cols))
 	e.floats([]float32{s.penalty.unobserved, s.penalty.entry})
 	e.floats(s.factors.Data)
+	e.blend(s.blend)
 	e.bytes(binary.LittleEndian.AppendUint64(nil, e.digest.Sum64()))
 	if e.err == nil {
 		e.err = e.w.Flush()

@@ -3,6 +3,7 @@ package cf
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -28,6 +29,11 @@ const popularMargin = 1.25
 type Plan struct {
 	Algorithm string
 	Settings  Settings
+	// Parts are what a blend is made of, shares what it mixes them by and weights what it ranks
+	// by.
+	Parts   []Part
+	shares  []float32
+	weights [len(contexts)][]float32
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation
@@ -75,38 +81,89 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if h == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
-	tries := o.tries(d)
-	var best *trial
-	var evaluations []Evaluation
-	for k, algorithm := range tries {
-		from, to := float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries))
-		t, err := h.try(ctx, algorithm, o, scaled(progress, from, to))
-		if err != nil {
-			return Plan{}, err
-		}
-		evaluations = append(evaluations, t.evaluation())
-		if o.Evaluated != nil {
-			o.Evaluated(t.evaluation())
-		}
-		if best == nil || t.worth(o.Protocol) > best.worth(o.Protocol) {
-			best = t
-		}
+	trials, err := h.tryAll(ctx, o, progress)
+	if err != nil {
+		return Plan{}, err
 	}
-	plan := best.plan
-	plan.Evaluations = evaluations
+	plan := o.best(trials).plan
+	for _, t := range trials {
+		plan.Evaluations = append(plan.Evaluations, t.evaluation())
+	}
 	plan.Choice = o.choice(d, h, plan)
 	return plan, nil
 }
 
+// tryAll evaluates what the options ask for.
+func (h *holdout) tryAll(ctx context.Context, o Options, progress Progress) ([]*trial, error) {
+	tries := o.tries(h.past)
+	var trials []*trial
+	for k, algorithm := range tries {
+		part := scaled(progress, float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries)))
+		var t *trial
+		var err error
+		if algorithm == Blend {
+			t, err = h.blendOf(ctx, trials, o, part)
+		} else {
+			t, err = h.try(ctx, algorithm, o, part)
+		}
+		if err != nil {
+			return nil, err
+		}
+		trials = append(trials, t)
+		if o.Evaluated != nil {
+			o.Evaluated(t.evaluation())
+		}
+	}
+	return trials, nil
+}
+
+// best returns the trial to go by: the first of equals, and a blend only where it is better than
+// the best of its parts by more than a standard error, as it takes more to serve.
+func (o Options) best(trials []*trial) *trial {
+	if o.Algorithm == Blend {
+		return trials[len(trials)-1]
+	}
+	var best *trial
+	for _, t := range trials {
+		switch {
+		case best == nil:
+			best = t
+		case t.plan.Algorithm == Blend:
+			gain, doubt := difference(t.measured.Values(o.Protocol.Metric()), best.measured.Values(o.Protocol.Metric()))
+			if gain > doubt {
+				best = t
+			}
+		case t.worth(o.Protocol) > best.worth(o.Protocol):
+			best = t
+		}
+	}
+	return best
+}
+
+// difference returns the mean of a[i] - b[i] and its standard error.
+func difference(a, b []float64) (mean, deviation float64) {
+	var squares float64
+	n := float64(len(a))
+	for i := range a {
+		mean += (a[i] - b[i]) / n
+	}
+	for i := range a {
+		squares += (a[i] - b[i] - mean) * (a[i] - b[i] - mean)
+	}
+	return mean, math.Sqrt(squares) / n
+}
+
 // tries are the algorithms to evaluate; where two are equal the first is chosen.
 func (o Options) tries(d *Dataset) []string {
-	if o.Algorithm != Auto {
+	switch o.Algorithm {
+	case Auto, Blend:
+	default:
 		return []string{o.Algorithm}
 	}
 	if len(activeItems(d)) > o.EASEMaxItems {
-		return []string{ItemKNN, ALS, Popularity}
+		return []string{ItemKNN, ALS, Popularity, Blend}
 	}
-	return []string{ItemKNN, EASE, ALS, Popularity}
+	return []string{ItemKNN, EASE, ALS, Popularity, Blend}
 }
 
 func (o Options) unevaluated(d *Dataset) Plan {
@@ -114,7 +171,7 @@ func (o Options) unevaluated(d *Dataset) Plan {
 		Algorithm: o.Algorithm,
 		Choice:    fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm),
 	}
-	if o.Algorithm == Auto {
+	if o.Algorithm == Auto || o.Algorithm == Blend {
 		plan.Algorithm = ItemKNN
 		if d.Pairs() == d.Users() {
 			plan.Algorithm = Popularity
@@ -133,7 +190,7 @@ func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
 		with = " with " + with
 	}
 	var text strings.Builder
-	if o.Algorithm != Auto {
+	if o.Algorithm != Auto && o.Algorithm != Blend {
 		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s.",
 			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with)
 		return text.String()

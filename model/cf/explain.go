@@ -23,7 +23,8 @@ func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
 // Explainer returns Explain for one history, which must not change. It is not safe for
 // concurrent use. What all items have in common is done once: for ALS, whose parts are
 // exact as well (Hu, Koren, Volinsky 2008, section 5), O(history rank^2 + rank^3), and then
-// O(history rank + rank^2) an item.
+// O(history rank + rank^2) an item. Of a blend, what the linear parts and the moves between items
+// add to the mixed chance.
 func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
 	var t taste
 	t.read(history, len(s.itemIDs), s.settings.Fade)
@@ -35,6 +36,8 @@ func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
 		parts = linearParts(&s.similar, &t)
 	case ALS:
 		parts = s.factorParts(&t)
+	case Blend:
+		parts = s.blendParts(history, &t)
 	default:
 		return func(int32) []Contribution { return nil }
 	}
@@ -53,6 +56,44 @@ func linearParts(m *rows, t *taste) func(item int32, into []float32) {
 	return func(item int32, into []float32) {
 		for i, x := range t.values {
 			into[i] = x * m.at(t.items[i], item)
+		}
+	}
+}
+
+// blendParts tells what each item of the taste adds to the chance that the linear parts and the
+// moves of a blend give an item.
+func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into []float32) {
+	var sc Scratch
+	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	s.collect(&sc, nil, nil)
+	place := make(map[int32]int, len(t.items))
+	for i, item := range t.items {
+		place[item] = i
+	}
+	b := s.blend
+	return func(item int32, into []float32) {
+		clear(into)
+		for k, name := range b.base {
+			if name == ALS || sc.total[k] <= 0 {
+				continue
+			}
+			for i, x := range t.values {
+				into[i] += b.shares[k] / sc.total[k] * x * s.rowsOf(name).at(t.items[i], item)
+			}
+		}
+		if b.sequence == nil {
+			return
+		}
+		for k := range moveParts {
+			total := sc.total[len(b.base)+k]
+			if total <= 0 {
+				continue
+			}
+			for newer, from := range t.trail[:min(len(t.trail), moveTrail)] {
+				if i, ok := place[from]; ok {
+					into[i] += b.shares[len(b.base)+k] / total * b.sequence.move(k, newer, from, item)
+				}
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ func holdTime(d *Dataset, o Options) *holdout {
 		times[i] = x.at
 	}
 	slices.Sort(times)
-	var best *after
+	var best *choosers
 	for _, share := range pastShares {
 		found := d.after(times[min(len(times)-1, int(share*float64(len(times))))])
 		if best == nil || len(found.users) > len(best.users) {
@@ -88,8 +88,8 @@ func (h *holdout) ask(user int32, relevant []int32) {
 	}
 }
 
-// after is who was there before a time and chose new items after it.
-type after struct {
+// choosers are who was there before a time and chose new items after it.
+type choosers struct {
 	// cut is the first second that is held out.
 	cut   uint32
 	users []int32
@@ -99,8 +99,8 @@ type after struct {
 
 // after finds the users with interactions before the time, and what they first chose at it or
 // later.
-func (d *Dataset) after(cut uint32) *after {
-	a := &after{cut: cut}
+func (d *Dataset) after(cut uint32) *choosers {
+	a := &choosers{cut: cut}
 	for i := 0; i < len(d.log); {
 		user := d.log[i].user
 		before := false

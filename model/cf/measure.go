@@ -71,15 +71,20 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 	if err != nil {
 		return nil, err
 	}
+	m.means(p.K)
+	m.Metrics[Coverage.At(p.K)] = coverage(listers, r.Items())
+	return m, nil
+}
+
+// means sets the metrics of lists of k.
+func (m *Measurement) means(k int) {
 	for column, metric := range listMetrics {
 		var sum float64
 		for i := range m.lists {
 			sum += m.lists[i][column]
 		}
-		m.Metrics[metric.At(p.K)] = sum / float64(max(1, len(cases)))
+		m.Metrics[metric.At(k)] = sum / float64(max(1, len(m.lists)))
 	}
-	m.Metrics[Coverage.At(p.K)] = coverage(listers, r.Items())
-	return m, nil
 }
 
 // coverage is the share of all items that any of them listed.

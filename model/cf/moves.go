@@ -3,6 +3,8 @@ package cf
 import (
 	"context"
 	"math"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 const (
@@ -68,7 +70,7 @@ func (k moving) count(ctx context.Context, v *visits, at *places, workers int, d
 	weight := k.weights(v.len())
 	parts := make([][]Candidate, items)
 	sums := newSums(workers, items)
-	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
 			for n, p := range at.of(i) {
@@ -139,7 +141,7 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 	one := m.best(hopFrom)
 	parts := make([][]Candidate, items)
 	sums := newSums(workers, items)
-	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
 			via, first := one.row(int32(i))

@@ -33,12 +33,6 @@ func TestPartsDoNotDependOnWorkers(t *testing.T) {
 				}
 				got = append(got, m, two)
 			}
-			last = 0
-			a, err := afterOf(t.Context(), &v, d.Items(), workers, done)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, a)
 			if want == nil {
 				want = got
 			}
@@ -52,7 +46,6 @@ func TestPartsDoNotDependOnWorkers(t *testing.T) {
 // parts of one dataset, and the memory to score with.
 type parts struct {
 	moves  moves
-	after  after
 	recall recall
 	rc     recollection
 	sums   tally
@@ -67,9 +60,6 @@ func newParts(t testing.TB, d *Dataset) *parts {
 	if p.moves, err = (moving{reach: .7, shrink: 1, width: 200}).count(t.Context(), &v, &at, 2, nil); err != nil {
 		t.Fatal(err)
 	}
-	if p.after, err = afterOf(t.Context(), &v, d.Items(), 2, nil); err != nil {
-		t.Fatal(err)
-	}
 	p.recall = recallOf(v, d.Items(), recalling{decay: 1.5, power: 4, future: .5, moments: 2000})
 	p.sums.grow(d.Items())
 	return &p
@@ -79,7 +69,6 @@ func newParts(t testing.TB, d *Dataset) *parts {
 func (p *parts) scores() map[string]func(trail []int32) {
 	return map[string]func(trail []int32){
 		"moves":  func(trail []int32) { p.moves.score(trail, 1.5, 20, &p.sums) },
-		"after":  func(trail []int32) { p.after.score(trail, &p.sums) },
 		"recall": func(trail []int32) { p.recall.score(trail, &p.rc, &p.sums) },
 	}
 }

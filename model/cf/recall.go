@@ -45,8 +45,8 @@ type recalling struct {
 // These are the neighbours of VSKNN (Ludewig & Jannach 2018) and STAN (Garg et al. 2019), with
 // moments for whole sessions.
 //
-// Of the fields recalling and visits are stored. The others are derived from them by index:
-// 1 byte an interaction, 8 an entry.
+// Everything but recalling and visits is derived from them by index: 1 byte an interaction, 8 an
+// entry.
 type recall struct {
 	recalling
 	visits visits

@@ -35,6 +35,7 @@ type Scratch struct {
 	seeds   []Candidate
 	out     []Candidate
 	fold    folding
+	blending
 }
 
 // Score returns scores for the items that the history, oldest first, speaks for, in no order,
@@ -43,7 +44,8 @@ type Scratch struct {
 //
 // Linear models: sum over the items of the history of their value (taste.read) times the
 // item's row, O(history * row). ALS: fold-in of the visitor's factors, O(history rank +
-// rank^2), then O(rank) an item. Popularity: the most popular items, whatever the history.
+// rank^2), then O(rank) an item. A blend: what its parts take, and O(candidates features).
+// Popularity: the most popular items, whatever the history.
 func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	sc.out = sc.out[:0]
 	if s.algorithm == Popularity {
@@ -56,6 +58,8 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 		return s.gather(sc, s.scatter(&s.linear, sc))
 	case ItemKNN:
 		return s.gather(sc, s.scatter(&s.similar, sc))
+	case Blend:
+		return s.scoreBlend(sc, nil)
 	default:
 		return s.scoreFactors(sc)
 	}
@@ -64,11 +68,14 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 // ScoreItems is Score for when the given items matter only: where the history speaks for
 // them they are in the result, which may hold others, too.
 func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate {
-	if s.algorithm != ALS {
+	if s.algorithm != ALS && s.algorithm != Blend {
 		return s.Score(history, sc)
 	}
 	sc.out = sc.out[:0]
 	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	if s.algorithm == Blend {
+		return s.scoreBlend(sc, items)
+	}
 	if s.foldIn(&sc.taste, &sc.fold) {
 		for _, i := range items {
 			sc.out = append(sc.out, Candidate{Item: i, Score: dot(sc.fold.user, s.factor(i))})

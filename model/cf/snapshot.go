@@ -22,6 +22,8 @@ type Snapshot struct {
 	factors blas32.General
 	// penalty is what ALS was fitted with.
 	penalty penalty
+	// blend is nil where the algorithm is another; its base has its rows and factors above.
+	blend *blend
 
 	// What follows is derived from the fields above.
 	index map[string]int32
@@ -92,9 +94,9 @@ func (s *Snapshot) derive() *Snapshot {
 		s.best[i] = Candidate{Item: int32(i), Score: s.popular[i]}
 	}
 	byScore(s.best)
-	if s.algorithm == ALS {
+	if s.factors.Cols > 0 {
 		s.gram = s.penalty.gram(s.factors)
-		if len(s.itemIDs) > FullScanItems {
+		if s.algorithm == ALS && len(s.itemIDs) > FullScanItems {
 			s.near = s.similar.best(factorNear)
 		}
 	}

@@ -1,7 +1,7 @@
 package cf
 
 // tally adds scores up by item, at a cost of the items touched only. The parts of a sequence
-// (moves, after, recall) add theirs to one; its memory serves one request after the other.
+// (moves, recall) add theirs to one; its memory serves one request after the other.
 type tally struct {
 	// sum holds a number for each item, 0 where it was not touched.
 	sum []float32

@@ -2,9 +2,6 @@ package cf
 
 import "math"
 
-// visitGap is the longest time in seconds between two clicks of one visit.
-const visitGap = 30 * 60
-
 const (
 	// maxWeight bounds what signals of an item add up to, so that sums stay finite.
 	maxWeight = 1e6

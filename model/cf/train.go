@@ -11,7 +11,7 @@ import (
 
 // Options of a training. The zero Options are the defaults.
 type Options struct {
-	// Algorithm is Auto (also where empty), EASE, ALS, ItemKNN or Popularity.
+	// Algorithm is Auto (also where empty), EASE, ALS, ItemKNN, Popularity or Blend.
 	Algorithm string
 	// Seed starts what is random: the factors of ALS and the sample of users evaluated.
 	Seed int64
@@ -58,7 +58,7 @@ func (o Options) filled() Options {
 	o.Factors = min(o.Factors, maxRank)
 	fill(&o.Iterations, 12)
 	fill(&o.EvaluatedUsers, 4000)
-	fill(&o.EvaluatedClicks, 16_000)
+	fill(&o.EvaluatedClicks, 45_000)
 	fill(&o.Protocol.K, 10)
 	fill(&o.Workers, runtime.GOMAXPROCS(0))
 	if o.Now == nil {
@@ -82,10 +82,10 @@ func (p Progress) part(from, to float64, message string) func(float64) {
 // Validate tells whether the options name an algorithm: an event.InvalidError where not.
 func (o Options) Validate() error {
 	switch o.Algorithm {
-	case "", Auto, EASE, ALS, ItemKNN, Popularity:
+	case "", Auto, EASE, ALS, ItemKNN, Popularity, Blend:
 		return nil
 	}
-	return event.Invalid("algorithm", "must be %q, %q, %q, %q or %q", Auto, EASE, ALS, ItemKNN, Popularity)
+	return event.Invalid("algorithm", "must be %q, %q, %q, %q, %q or %q", Auto, EASE, ALS, ItemKNN, Popularity, Blend)
 }
 
 func scaled(p Progress, from, to float64) Progress {
@@ -122,9 +122,30 @@ func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, do
 		s.linear, err = ease(ctx, d, plan.Settings, o, done)
 	case ALS:
 		err = als(ctx, d, s, plan.Settings.Lambda, o, done)
+	case Blend:
+		err = s.fitBlend(ctx, d, plan, o, done)
 	case ItemKNN, Popularity:
 	default:
 		return fmt.Errorf("algorithm %q: %w", plan.Algorithm, event.ErrNotFound)
+	}
+	return err
+}
+
+// fitBlend fits a blend's parts.
+func (s *Snapshot) fitBlend(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
+	s.blend = &blend{shares: plan.shares, weights: plan.weights}
+	steps := float64(len(plan.Parts) + 1)
+	for k, part := range plan.Parts {
+		s.blend.base = append(s.blend.base, part.Algorithm)
+		if err := s.fit(ctx, d, Plan{Algorithm: part.Algorithm, Settings: part.Settings}, o, share(done, float64(k)/steps, float64(k+1)/steps)); err != nil {
+			return err
+		}
+	}
+	if d.dated() {
+		s.blend.sequence, err = sequenceOf(ctx, d, o.Workers, share(done, 1-1/steps, 1))
+	}
+	if err == nil && len(s.blend.weights[0]) != s.blend.features() {
+		err = fmt.Errorf("a blend of %d features has %d weights: %w", s.blend.features(), len(s.blend.weights[0]), event.ErrCorrupt)
 	}
 	return err
 }

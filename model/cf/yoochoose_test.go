@@ -124,10 +124,6 @@ func TestYoochoose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pairs, err := afterOf(t.Context(), &v, d.Items(), 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	memory := recallOf(v, d.Items(), recalling{decay: 1.5, power: 4, future: .5, moments: 2000})
 	var rc recollection
 	for _, test := range []struct {
@@ -138,7 +134,6 @@ func TestYoochoose(t *testing.T) {
 		{"moves", .68, .29, func(trail []int32, t *tally) { near.score(trail, 1.5, 20, t) }},
 		{"moves around", .68, .28, func(trail []int32, t *tally) { both.score(trail, 1.5, 20, t) }},
 		{"two hops", .67, .26, func(trail []int32, t *tally) { hops.score(trail, 1, 20, t) }},
-		{"after", .24, .125, pairs.score},
 		{"recall", .66, .295, func(trail []int32, t *tally) { memory.score(trail, &rc, t) }},
 	} {
 		hr, mrr, each := next20(d.Items(), trails, nexts, test.score)

@@ -66,20 +66,15 @@ func OpenCSV(f Files) (*Set, error) {
 }
 
 func (s *Set) readTable(path string) error {
-	weighted, counted := cf.NewBuilder(), cf.NewBuilder()
+	t := newTrains()
 	err := eachRecord(path, func(r record) error {
-		weighted.Add(r.user, r.item, r.weight, r.at)
-		counted.Add(r.user, r.item, 1, r.at)
+		t.add(r)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if s.Train, err = filled(path, weighted); err != nil {
-		return err
-	}
-	s.Counted, err = filled(path, counted)
-	return err
+	return t.build(path, s)
 }
 
 func (s *Set) readTopK(f Files) error {
@@ -130,15 +125,15 @@ func (s *Set) readNextItem(f Files) error {
 	if err != nil {
 		return err
 	}
-	b := cf.NewBuilder()
+	t := newTrains()
 	var end int64
 	for _, u := range users {
 		for _, r := range u.records {
-			b.Add(r.user, r.item, r.weight, r.at)
+			t.add(r)
 			end = max(end, r.at+1)
 		}
 	}
-	if s.Train, err = filled(f.Train, b); err != nil {
+	if err := t.build(f.Train, s); err != nil {
 		return err
 	}
 	if f.Prefixes != "" {

@@ -18,10 +18,10 @@ func TestTables(t *testing.T) {
 	}{
 		"user and item":  {"u,i\nv,j\n", 1, 0},
 		"time":           {"u,i,50\nv,j,60\n", 1, 50},
-		"rating, time":   {"u\ti\t4\t50\nv\tj\t1\t60\n", 1, 50},
+		"rating, time":   {"u\ti\t4\t50\nv\tj\t1\t60\n", 4, 50},
 		"spaces":         {"u i 50\nv j 60", 1, 50},
 		"header":         {"\ufeffitem,time,weight,user\r\ni,50,2.5,u\r\nj,60,1,v\r\n", 2.5, 50},
-		"rating by name": {"userId,itemId,rating,timestamp\nu,i,4,50\nv,j,3,60\n", 1, 50},
+		"rating by name": {"userId,itemId,rating,timestamp\nu,i,4,50\nv,j,3,60\n", 4, 50},
 		"events":         {"session_id\titem_id\ttype\tcolour\nu\ti\tadd_to_cart\tred\nv\tj\tclick\tblue\n", 3, 0},
 		"RFC 3339":       {"u,i,1970-01-01T00:00:50Z\nv,j,60.5\n", 1, 50},
 	} {
@@ -31,7 +31,7 @@ func TestTables(t *testing.T) {
 			if err := eachRecord(filepath.Join(dir, "t"), func(r record) error { all = append(all, r); return nil }); err != nil {
 				t.Fatal(err)
 			}
-			want := record{user: "u", item: "i", weight: test.weight, at: test.at, timed: test.at > 0}
+			want := record{user: "u", item: "i", weight: test.weight, rated: strings.HasPrefix(name, "rating"), at: test.at, timed: test.at > 0}
 			if len(all) != 2 || all[0] != want || all[1].user != "v" || all[1].item != "j" {
 				t.Errorf("%+v, want %+v", all, want)
 			}
@@ -47,8 +47,9 @@ func TestTablesThatCannotBeRead(t *testing.T) {
 		"u,i,-1\n":                        ":1: the time",
 		"u,i,NaN\n":                       ":1: the time",
 		"u,i,99999999999\n":               "must be Unix seconds from 0 to 4294967295",
-		"user,item,weight\nu,i,1\nu,i,0":  `:3: the weight "0" must be a number above 0`,
-		"user,item,weight\nu,i,Inf\n":     ":2: the weight",
+		"user,item,weight\nu,i,1\nu,i,0":  `:3: the weight or rating "0" must be a number above 0`,
+		"u,i,4,50\nu,i,0,50\n":            `:2: the weight or rating "0" must be a number above 0`,
+		"user,item,weight\nu,i,Inf\n":     `:2: the weight or rating "Inf" must be`,
 		"u,i\n\"u,i\n":                    ":2: ",
 		"user,item\nu,i\n,i\n":            ":3: user and item must not be empty",
 		"user,item,event\nu,i,sneezing\n": `:2: the event "sneezing" must be addtocart, buy,`,
@@ -96,8 +97,9 @@ func TestLeaveOneOut(t *testing.T) {
 			}
 			d := s.Train
 			same(t, s.Cases,
-				cf.Case{History: []cf.Signal{signal(t, d, "a", 1, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
+				cf.Case{History: []cf.Signal{signal(t, d, "a", 4, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
 				cf.Case{History: []cf.Signal{signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 30)}, Hidden: numbers(t, d, "b", "c"), Relevant: numbers(t, d, "a"), Candidates: []int32{0, 3}})
+			isCounted(t, s, "u", signal(t, d, "a", 1, 10))
 		})
 	}
 	for negatives, want := range map[string]string{
@@ -152,8 +154,15 @@ func TestLongSessionsStayHidden(t *testing.T) {
 	d := b.Build()
 	prefix := append([]string{"a"}, slices.Repeat([]string{"b"}, cf.MaxHistory)...)
 	c := newPrefix(d, prefix, "a", 0)
-	if len(c.History) != 1 || !slices.Contains(c.Hidden, numbers(t, d, "a")[0]) {
-		t.Errorf("%+v", c)
+	var want []cf.Signal
+	for n := range cf.MaxHistory {
+		want = append(want, signal(t, d, "b", 1, int64(n+1)))
+	}
+	if !slices.Equal(c.History, want) {
+		t.Errorf("a history of %d is not the newest %d", len(c.History), cf.MaxHistory)
+	}
+	if !slices.Contains(c.Hidden, numbers(t, d, "a")[0]) {
+		t.Errorf("the oldest is not among the %d hidden", len(c.Hidden))
 	}
 }
 

@@ -70,6 +70,22 @@ func same(t *testing.T, got []cf.Case, want ...cf.Case) {
 	}
 }
 
+// isCounted holds Counted to the users, items and interactions of Train, and a user's history
+// to weights of 1.
+func isCounted(t *testing.T, s *Set, user string, want ...cf.Signal) {
+	t.Helper()
+	if s.Counted == nil {
+		t.Fatal("nothing is counted")
+	}
+	size := func(d *cf.Dataset) [3]int { return [3]int{d.Users(), d.Items(), d.Interactions()} }
+	if size(s.Counted) != size(s.Train) {
+		t.Errorf("counted are %v users, items and interactions of %v", size(s.Counted), size(s.Train))
+	}
+	if history, _ := s.Counted.History(user); !slices.Equal(history, want) {
+		t.Errorf("counted: %v, want %v", history, want)
+	}
+}
+
 func TestMovieLens(t *testing.T) {
 	s, err := Open(MovieLens, files(t, map[string]string{
 		"movielens-100k/msr_split_item_train.tsv.gz": "1\t10\t4\t300\n1\t20\t1\t100\n2\t20\t5\t200\n",
@@ -83,8 +99,9 @@ func TestMovieLens(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "20", 1, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
-		cf.Case{History: []cf.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 1, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
+		cf.Case{History: []cf.Signal{signal(t, d, "20", 5, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
+		cf.Case{History: []cf.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 4, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
+	isCounted(t, s, "1", signal(t, d, "20", 1, 100), signal(t, d, "10", 1, 300))
 }
 
 func TestGowalla(t *testing.T) {
@@ -120,7 +137,7 @@ func TestYoochoose(t *testing.T) {
 		t.Errorf("the second session: %v", history)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "a", 1, 7202), signal(t, d, "b", 2, 7203)}, Relevant: numbers(t, d, "c")},
+		cf.Case{History: []cf.Signal{signal(t, d, "b", 1, 7200), signal(t, d, "a", 1, 7202), signal(t, d, "b", 1, 7203)}, Relevant: numbers(t, d, "c")},
 		cf.Case{History: []cf.Signal{}, Relevant: numbers(t, d, "b")},
 		cf.Case{History: []cf.Signal{signal(t, d, "c", 1, 7200)}, Unknown: 1})
 }
@@ -133,8 +150,9 @@ func TestRetailRocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := s.Train
 	same(t, s.Cases, cf.Case{
-		History: []cf.Signal{signal(t, s.Train, "a", 1+3+5, 30)}, Hidden: numbers(t, s.Train, "a"), Relevant: numbers(t, s.Train, "b"),
+		History: []cf.Signal{signal(t, d, "a", 1, 10), signal(t, d, "a", 3, 20), signal(t, d, "a", 5, 30)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "b"),
 	})
 	if !s.Intervals || len(s.Algorithms) != 4 {
 		t.Errorf("%+v", s)
@@ -147,6 +165,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	}{
 		"columns missing": {MovieLens, "movielens-100k/msr_split_item_train.tsv", "1\t2\t3\t4\n1\t2\t3\n", "msr_split_item_train.tsv:2: must have user, item"},
 		"no time":         {MovieLens, "movielens-100k/msr_split_item_train.tsv", "1\t2\t3\tnoon\n", `:1: the time "noon" must be`},
+		"no rating":       {MovieLens, "movielens-100k/msr_split_item_train.tsv", "1\t2\t0\t4\n", `:1: the weight or rating "0" must be a number above 0`},
 		"nothing":         {Gowalla, "gowalla/train.txt", "1\n", "train.txt has no interactions"},
 		"no such file":    {Gowalla, "gowalla/other.txt", "", "there is no train.txt, plain or .gz, in "},
 		"no such event":   {RetailRocket, "retailrocket/events_train.csv", "timestamp,user,event,item\n1,1,glance,1\n", `events_train.csv:2: the event "glance" must be`},

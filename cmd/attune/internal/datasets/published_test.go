@@ -31,7 +31,7 @@ func TestPopularityIsAsPublished(t *testing.T) {
 	for _, name := range []string{MovieLens, Gowalla} {
 		t.Run(name, func(t *testing.T) {
 			s := shared(t, name)
-			model, err := cf.Fit(t.Context(), s.Train, cf.Plan{Algorithm: cf.Popularity}, cf.Options{}, nil)
+			model, err := cf.Fit(t.Context(), cmp.Or(s.Counted, s.Train), cf.Plan{Algorithm: cf.Popularity}, cf.Options{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,9 @@ import (
 type record struct {
 	user, item string
 	weight     float32
-	at         int64
+	// rated says that the weight is a rating.
+	rated bool
+	at    int64
 	// timed says that the line has a time.
 	timed bool
 }
@@ -32,6 +34,7 @@ const (
 	columnItem   = "item"
 	columnTime   = "time"
 	columnWeight = "weight"
+	columnRating = "rating"
 	columnEvent  = "event"
 )
 
@@ -41,8 +44,8 @@ var columnNames = map[string]string{
 	"user": columnUser, "user_id": columnUser, "userid": columnUser, "visitorid": columnUser, "session": columnUser, "session_id": columnUser, "sessionid": columnUser,
 	"item": columnItem, "item_id": columnItem, "itemid": columnItem,
 	"time": columnTime, "timestamp": columnTime, "at": columnTime, "occurred_at": columnTime,
-	"weight": columnWeight, "rating": columnWeight,
-	"event":  columnEvent, "type": columnEvent,
+	"weight": columnWeight, "rating": columnRating,
+	"event": columnEvent, "type": columnEvent,
 }
 
 // eventTypes are the names that data sets have for types of Attune.
@@ -56,7 +59,7 @@ var eventTypes = map[string]event.Type{
 var withoutHeader = map[int][]string{
 	2: {columnUser, columnItem},
 	3: {columnUser, columnItem, columnTime},
-	4: {columnUser, columnItem, columnWeight, columnTime},
+	4: {columnUser, columnItem, columnRating, columnTime},
 }
 
 // eachRecord calls fn with every line of a table that is parted by commas, tabs or spaces. A
@@ -175,7 +178,12 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 		}
 		r.weight = cf.DefaultWeights().Training(kind)
 	}
-	if text := field(columnWeight); text != "" {
+	for _, column := range []string{columnWeight, columnRating} {
+		text := field(column)
+		if text == "" {
+			continue
+		}
+		r.rated = column == columnRating
 		if r.weight, err = parseWeight(text); err != nil {
 			return r, err
 		}
@@ -185,6 +193,28 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 		r.at, err = unixSeconds(text)
 	}
 	return r, err
+}
+
+// trains are the datasets that records make: with their weights, and with ratings counted as 1.
+type trains struct{ weighted, counted *cf.Builder }
+
+func newTrains() trains { return trains{weighted: cf.NewBuilder(), counted: cf.NewBuilder()} }
+
+func (t trains) add(r record) {
+	t.weighted.Add(r.user, r.item, r.weight, r.at)
+	if r.rated {
+		r.weight = 1
+	}
+	t.counted.Add(r.user, r.item, r.weight, r.at)
+}
+
+// build sets what the records of a file made.
+func (t trains) build(path string, s *Set) (err error) {
+	if s.Train, err = filled(path, t.weighted); err != nil {
+		return err
+	}
+	s.Counted, err = filled(path, t.counted)
+	return err
 }
 
 func parseWeight(text string) (float32, error) {

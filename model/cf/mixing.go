@@ -1,0 +1,243 @@
+package cf
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/attune-shop/attune/model/parallel"
+)
+
+// Part is one of the algorithms that a blend is made of, as it was fitted.
+type Part struct {
+	Algorithm string
+	Settings  Settings
+}
+
+// folds is how many ways held-out lists are parted: a blend's weights are measured on lists
+// that they were not fitted on.
+const folds = 2
+
+// blendOf makes a blend on the past of what was tried: the better one of the linear models, item
+// neighbours and ALS, and where times are known a sequence. It is measured by cross-fitting, and
+// its weights are those of all cases.
+func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
+	done := progress.part(0, 1, "trying "+Blend)
+	started := o.Now()
+	s, parts, err := h.blendParts(ctx, trials, o, share(done, 0, .3))
+	if err != nil {
+		return nil, err
+	}
+	lessons, contexts, err := h.lessons(ctx, s, sharesFrom, o, share(done, .3, .4))
+	if err != nil {
+		return nil, err
+	}
+	s.blend.mix(lessons)
+	if lessons, contexts, err = h.lessons(ctx, s, len(h.cases), o, share(done, .4, .6)); err != nil {
+		return nil, err
+	}
+	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts}, snapshot: s}
+	t.measured = &Measurement{lists: make([][len(listMetrics)]float64, len(h.cases))}
+	for fold := range folds + 1 { // the last one keeps nothing back
+		var chosen []lesson
+		var of []int
+		for k := range lessons {
+			if k%folds != fold {
+				chosen, of = append(chosen, lessons[k]), append(of, contexts[k])
+			}
+		}
+		if s.blend.weights, err = s.blend.fitWeights(ctx, chosen, of, o.Workers); err != nil {
+			return nil, err
+		}
+		if fold == folds {
+			break
+		}
+		var cases []Case
+		for k := range h.cases {
+			if k%folds == fold {
+				cases = append(cases, h.cases[k])
+			}
+		}
+		m, err := Measure(ctx, s, cases, o.Protocol, o.Workers, nil)
+		if err != nil {
+			return nil, err
+		}
+		for k, list := range m.lists {
+			t.measured.lists[k*folds+fold] = list
+		}
+		t.measured.Metrics = m.Metrics // for the coverage, which no list has
+	}
+	t.measured.means(o.Protocol.K)
+	t.plan.weights, t.plan.shares = s.blend.weights, s.blend.shares
+	t.took = o.Now().Sub(started)
+	if done != nil {
+		done(1)
+	}
+	return t, nil
+}
+
+// blendParts puts what was fitted on the past together.
+func (h *holdout) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
+	s := &Snapshot{algorithm: Blend, itemIDs: h.past.itemIDs, popular: popularity(h.past), blend: &blend{}}
+	var parts []Part
+	var linear *trial
+	for _, t := range trials {
+		switch t.plan.Algorithm {
+		case EASE, Spectral:
+			if linear == nil || t.worth(o.Protocol) > linear.worth(o.Protocol) {
+				linear = t
+			}
+		case ItemKNN:
+			s.similar = t.snapshot.similar
+			parts = append(parts, Part{Algorithm: ItemKNN, Settings: t.plan.Settings})
+		case ALS:
+			s.factors, s.penalty = t.snapshot.factors, t.snapshot.penalty
+			parts = append(parts, Part{Algorithm: ALS, Settings: t.plan.Settings})
+		}
+	}
+	if linear != nil {
+		s.linear = linear.snapshot.linear
+		parts = append(parts, Part{Algorithm: linear.plan.Algorithm, Settings: linear.plan.Settings})
+	}
+	var best *trial
+	for _, t := range trials {
+		if t.plan.Algorithm != Popularity && (best == nil || t.worth(o.Protocol) > best.worth(o.Protocol)) {
+			best = t
+		}
+	}
+	if best != nil {
+		s.settings.Fade = best.plan.Settings.Fade
+	}
+	for _, p := range parts {
+		s.blend.base = append(s.blend.base, p.Algorithm)
+	}
+	if h.past.dated() {
+		var err error
+		if s.blend.sequence, err = sequenceOf(ctx, h.past, o.Workers, done); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.blend.shares = evenShares(s.blend.parts())
+	return s.derive(), parts, nil
+}
+
+func evenShares(n int) []float32 {
+	shares := make([]float32, n)
+	for k := range shares {
+		shares[k] = 1 / float32(n)
+	}
+	return shares
+}
+
+const (
+	// sharesFrom is how many lists the shares of parts are learned from, and sharesSteps how often
+	// they are improved.
+	sharesFrom  = 4000
+	sharesSteps = 50
+)
+
+// mix sets shares so that the mixture gives what was chosen the greatest chance, by expectation
+// maximization (Dempster, Laird & Rubin 1977):
+//
+//	share_k = mean over what was chosen of share_k p_k / sum_j share_j p_j
+//
+// with p_k the chance that part k gave it.
+func (b *blend) mix(lessons []lesson) {
+	n, width := b.parts(), b.features()
+	var chosen [][]float64
+	for _, l := range lessons {
+		for _, place := range l.relevant {
+			chances := make([]float64, n)
+			for k := range chances {
+				chances[k] = math.Exp(float64(l.features[int(place)*width+1+k]))
+			}
+			chosen = append(chosen, chances)
+		}
+	}
+	if len(chosen) == 0 {
+		return
+	}
+	shares := make([]float64, n)
+	for k := range shares {
+		shares[k] = 1 / float64(n)
+	}
+	for range sharesSteps {
+		next := make([]float64, n)
+		for _, chances := range chosen {
+			var total float64
+			for k, p := range chances {
+				total += shares[k] * p
+			}
+			for k, p := range chances {
+				next[k] += shares[k] * p / total / float64(len(chosen))
+			}
+		}
+		shares = next
+	}
+	for k, x := range shares {
+		b.shares[k] = float32(x)
+	}
+}
+
+// lessons makes one of each of the first n cases, and tells its context.
+func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, []int, error) {
+	cases := h.cases[:min(n, len(h.cases))]
+	lessons, contexts := make([]lesson, len(cases)), make([]int, len(cases))
+	scratches := make([]Scratch, max(o.Workers, 1))
+	err := parallel.Each(ctx, len(cases), o.Workers, caseBatch, done, func(worker, from, to int) error {
+		sc := &scratches[worker]
+		for k := from; k < to; k++ {
+			c := &cases[k]
+			sc.taste.read(c.History, len(s.itemIDs), s.settings.Fade)
+			contexts[k] = s.blend.context(&sc.taste)
+			m := s.collect(sc, nil, c.closed(o.Protocol))
+			lessons[k].features = slices.Clone(m.features)
+			for place, candidate := range m.candidates {
+				if _, hit := slices.BinarySearch(c.Relevant, candidate.Item); hit {
+					lessons[k].relevant = append(lessons[k].relevant, int32(place))
+				}
+			}
+		}
+		return nil
+	})
+	return lessons, contexts, err
+}
+
+// closed tells which items are not to be in the case's list.
+func (c *Case) closed(p Protocol) func(item int32) bool {
+	known := slices.Clone(c.Hidden)
+	if !p.Seen {
+		for _, x := range c.History {
+			known = append(known, x.Item)
+		}
+	}
+	slices.Sort(known)
+	return func(item int32) bool {
+		_, ok := slices.BinarySearch(known, item)
+		return ok
+	}
+}
+
+// fitWeights fits weights for all lists, and from there those of each context.
+func (b *blend) fitWeights(ctx context.Context, lessons []lesson, of []int, workers int) (weights [len(contexts)][]float32, err error) {
+	width := b.features()
+	var said []lesson
+	byContext := [len(contexts)][]lesson{}
+	for k, l := range lessons {
+		if len(l.relevant) > 0 {
+			said = append(said, l)
+			byContext[of[k]] = append(byContext[of[k]], l)
+		}
+	}
+	all, err := softmax(ctx, said, make([]float32, width), softmaxDecay, workers)
+	if err != nil {
+		return weights, err
+	}
+	for k, lessons := range byContext {
+		pull := contextPull + contextDoubt/float64(max(len(lessons), 1))
+		if weights[k], err = softmax(ctx, lessons, all, pull, workers); err != nil {
+			return weights, err
+		}
+	}
+	return weights, nil
+}

@@ -1,0 +1,110 @@
+package cf
+
+import (
+	"context"
+	"math"
+)
+
+// moveCounts are the counts of a sequence; hops says that it is two moves that are counted.
+var moveCounts = []struct {
+	moving
+	hops bool
+}{
+	{moving: moving{direction: forward, reach: .7, shrink: 1, width: 200}},
+	{moving: moving{direction: forward, reach: 10, shrink: 1, width: 200}},
+	{moving: moving{direction: backward, reach: 3, shrink: 1, width: 200}},
+	{moving: moving{direction: around, reach: 10, shrink: 1, width: 200}},
+	{moving: moving{direction: forward, reach: .7, halfLife: .1, shrink: .3, width: 200}},
+	{moving: moving{direction: around, reach: 3, shrink: 1, width: hopFrom}, hops: true},
+}
+
+// moveParts are the parts of a sequence that apply counts to a trail.
+var moveParts = []struct {
+	count int
+	decay float64
+}{{0, .7}, {0, 1.5}, {1, 3}, {2, 1.5}, {3, 3}, {4, 1}, {5, 2}}
+
+// recallParts are the memories of a sequence, which share its visits.
+var recallParts = []recalling{
+	{decay: 1.5, power: 4, future: .5, moments: recallMoments},
+	{decay: 3, power: 8, future: 1, moments: recallMoments},
+	{decay: 10, power: 4, future: 2, moments: recallMoments},
+}
+
+const (
+	// recallMoments is how many moments of an item a memory looks at.
+	recallMoments = 1500
+	// moveTrail is how many of a trail's items moves are applied to.
+	moveTrail = 20
+	// recentHalfLife is the age, as a share of all visits, at which a click counts half in recent.
+	recentHalfLife = .02
+)
+
+// sequence says what comes next in a visit, by counts over earlier visits.
+type sequence struct {
+	visits  visits
+	moves   []moves
+	recalls []recall
+	// recent is the popularity of items in the newest visits.
+	recent []float32
+}
+
+// sequenceOf counts the visits of a dataset.
+func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)) (*sequence, error) {
+	q := &sequence{visits: visitsOf(d)}
+	items := len(d.itemIDs)
+	at := placesOf(&q.visits, items)
+	steps := float64(len(moveCounts) + 1)
+	for k, part := range moveCounts {
+		m, err := part.count(ctx, &q.visits, &at, workers, share(done, float64(k)/steps, float64(k+1)/steps))
+		if err != nil {
+			return nil, err
+		}
+		if part.hops {
+			if m, err = m.twice(ctx, workers, nil); err != nil {
+				return nil, err
+			}
+		}
+		q.moves = append(q.moves, m)
+	}
+	q.derive(items)
+	return q, ctx.Err()
+}
+
+// derive makes what is not stored: all but visits and moves.
+func (q *sequence) derive(items int) {
+	q.recalls = nil
+	for _, k := range recallParts {
+		q.recalls = append(q.recalls, recallOf(q.visits, items, k))
+	}
+	sums := make([]float64, items)
+	for k, weight := range (moving{halfLife: recentHalfLife}).weights(q.visits.len()) {
+		for _, i := range q.visits.visit(k) {
+			sums[i] += weight
+		}
+	}
+	q.recent = make([]float32, items)
+	for i, sum := range sums {
+		q.recent[i] = float32(sum)
+	}
+}
+
+// parts is the number of its parts.
+func (q *sequence) parts() int { return len(moveParts) + len(recallParts) }
+
+// score adds what part k says of a trail to t.
+func (q *sequence) score(k int, trail []int32, rc *recollection, t *tally) {
+	if k < len(moveParts) {
+		part := moveParts[k]
+		q.moves[part.count].score(trail, part.decay, moveTrail, t)
+		return
+	}
+	q.recalls[k-len(moveParts)].score(trail, rc, t)
+}
+
+// move returns what part k, one of the moves, says of an item for one that is the trail's, with
+// so many newer ones.
+func (q *sequence) move(k, newer int, from, item int32) float32 {
+	part := moveParts[k]
+	return float32(math.Exp(-float64(newer)/part.decay)) * q.moves[part.count].at(from, item)
+}
