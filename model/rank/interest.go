@@ -15,9 +15,6 @@ const (
 	halfLife = 30 * 24 * time.Hour
 	// halfPlace is the number of newer items after which an event counts half.
 	halfPlace = 40
-	// maxSignals bounds the interests, the strongest ones, that the model is asked with: it
-	// bounds a request's work, and what comes after them counts less than a third.
-	maxSignals = 64
 	// maxRepeats is how many times its strongest event an item's interest may count.
 	maxRepeats = 3
 )
@@ -29,7 +26,7 @@ type interest struct {
 	// cause is the event that says the most, for reasons.
 	cause *feature.Interaction
 	most  float64
-	last  int64 // unix seconds of the newest event
+	kept  int   // its place among the interests, -1 where nothing of it is left
 	row   int32 // the item's number in the model; -1 where it is not known, or not looked up
 }
 
@@ -106,7 +103,6 @@ func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time
 		w *= math.Exp(-math.Ln2 * (float64(newest.Sub(x.At))/float64(halfLife) + float64(place)/halfPlace))
 		i := &l.all[place]
 		i.weight += w
-		i.last = max(i.last, x.At.Unix())
 		if w > i.most {
 			i.most, i.cause = w, x
 		}
@@ -138,25 +134,38 @@ func (l *learning) strongestFirst() []interest {
 	return l.kept
 }
 
-// learn reads the visitor's interests, and those of them that the model knows. A model
-// that is mere popularity has nothing to say of a visitor.
+// learn reads the visitor's interests, and what the model is asked with: the newest events with
+// items that it knows, oldest first. A model that is mere popularity has nothing to say of a
+// visitor.
 func (r *run) learn() {
 	l := &r.scratch.learning
 	r.interests = l.interests(r.visitor, r.shop.Weights, r.shop.Now)
 	if r.shop.Model == nil || r.shop.Model.Algorithm() == cf.Popularity {
 		return
 	}
-	l.signals, l.signalOf = l.signals[:0], l.signalOf[:0]
-	for i := range r.interests {
-		if len(l.signals) == maxSignals {
-			break
-		}
-		x := &r.interests[i]
+	for place := range l.all {
+		x := &l.all[place]
+		x.kept = -1
 		if row, ok := r.shop.Model.Index(x.itemID); ok {
 			x.row = row
-			l.signals = append(l.signals, cf.Signal{Item: row, Weight: float32(x.weight), At: x.last})
-			l.signalOf = append(l.signalOf, i)
 		}
 	}
-	r.signals, r.signalOf = l.signals, l.signalOf
+	for i := range r.interests {
+		x := &l.all[l.places[r.interests[i].itemID]]
+		x.kept, r.interests[i].row = i, x.row
+	}
+	l.signals, l.signalOf = l.signals[:0], l.signalOf[:0]
+	for _, x := range slices.Backward(l.interactions[:min(len(l.interactions), cf.MaxHistory)]) {
+		weight := r.shop.Weights.Of(x.Type)
+		if weight == 0 || x.ItemID == "" {
+			continue
+		}
+		if i := &l.all[l.places[x.ItemID]]; i.row >= 0 {
+			l.signals = append(l.signals, cf.Signal{Item: i.row, Weight: float32(weight), At: x.At.Unix()})
+			l.signalOf = append(l.signalOf, i.kept)
+		}
+	}
+	if len(r.interests) > 0 {
+		r.signals, r.signalOf = l.signals, l.signalOf
+	}
 }

@@ -111,8 +111,8 @@ type run struct {
 	scratch *Scratch
 	gate    gate
 	rules   rules
-	// interests are the visitor's, the strongest first; signals are those the model knows, and
-	// signalOf tells which interest each is.
+	// interests are the visitor's, the strongest first; signals are the events that the model is
+	// asked with, oldest first, and signalOf tells which interest each belongs to, -1 for none.
 	interests []interest
 	signals   []cf.Signal
 	signalOf  []int

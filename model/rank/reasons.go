@@ -66,7 +66,7 @@ func (r *run) modelReasons(c *candidate) []Reason {
 		if len(out) == maxReasons || !(part.Share > 0) {
 			break
 		}
-		if part.From < 0 || part.From >= len(r.signalOf) {
+		if part.From < 0 || part.From >= len(r.signalOf) || r.signalOf[part.From] < 0 {
 			continue
 		}
 		x := r.interests[r.signalOf[part.From]].cause

@@ -216,7 +216,7 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 			evaluated[r.GetEvaluation().GetAlgorithm()] = true
 		}
 	}
-	if !slices.IsSorted(phases) || len(slices.Compact(phases)) != 5 || len(evaluated) != 4 {
+	if !slices.IsSorted(phases) || len(slices.Compact(phases)) != 5 || len(evaluated) != 5 {
 		t.Fatalf("phases %v, evaluated %v", phases, evaluated)
 	}
 	model := s.responses[len(s.responses)-1].GetModel()
