@@ -12,13 +12,10 @@ const (
 	leastChance = 1e-5
 )
 
-// contexts are the lengths of a history from which on a blend has weights of their own.
-var contexts = [...]int{0, 2, 3, 4, 6, 10, 20, 50}
-
 // blend ranks the candidates of several parts by one weighted sum of what each says of them:
 // the log of the chance that it gives an item, which is its score over the sum of its scores.
 // The weights are fitted on lists that were held out, by the softmax over each list's
-// candidates (a conditional logit: McFadden 1974), for histories of similar length.
+// candidates (a conditional logit: McFadden 1974), and depend on the situation.
 type blend struct {
 	// base are the algorithms beside the sequence: EASE or Spectral, ItemKNN, ALS.
 	base []string
@@ -26,8 +23,8 @@ type blend struct {
 	sequence *sequence
 	// shares are what the parts' chances are mixed by; they add up to 1.
 	shares []float32
-	// weights has a row for each of contexts.
-	weights [len(contexts)][]float32
+	// weights has a row for each number of a situation.
+	weights [situationSize][]float32
 }
 
 // The features of a candidate: the log of the parts' mixed chance, each part's log chance, then
@@ -59,19 +56,6 @@ func (b *blend) parts() int {
 
 func (b *blend) features() int { return 1 + b.parts() + commonFeatures }
 
-// context returns which weights are for a history.
-func (b *blend) context(t *taste) int {
-	n := len(t.items)
-	if b.sequence != nil {
-		n = len(t.trail)
-	}
-	k := len(contexts) - 1
-	for contexts[k] > n {
-		k--
-	}
-	return k
-}
-
 // blending is the memory of one list.
 type blending struct {
 	tally  tally
@@ -83,6 +67,7 @@ type blending struct {
 	// candidates are what is ranked, and features has a row for each.
 	candidates []Candidate
 	features   []float32
+	weights    []float32
 	// at of an item is its place among the candidates and 1 more, 0 between calls.
 	at []int32
 }
@@ -269,10 +254,13 @@ func logarithm(x float32) float32 { return float32(math.Log(float64(x))) }
 // scoreBlend ranks the candidates: a score is the chance of an item beside the best one's.
 func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []Candidate {
 	m := s.collect(sc, only, nil)
-	weights := s.blend.weights[s.blend.context(&sc.taste)]
-	width, best := len(weights), float32(math.Inf(-1))
+	width, best := s.blend.features(), float32(math.Inf(-1))
+	m.weights = slices.Grow(m.weights[:0], width)[:width]
+	clear(m.weights)
+	z := s.situationOf(&sc.taste)
+	z.add(&s.blend.weights, m.weights)
 	for place := range m.candidates {
-		x := dot(weights, m.features[place*width:(place+1)*width])
+		x := dot(m.weights, m.features[place*width:(place+1)*width])
 		m.candidates[place].Score = x
 		best = max(best, x)
 	}

@@ -4,7 +4,7 @@ package cf
 //
 //	base        number uint32, 0 for none; each name: length uint32, bytes
 //	shares      number uint32, of the parts; all float32
-//	weights     number of features uint32; contexts x features float32
+//	weights     number of features uint32; situationSize x features float32
 //	sequence    1 uint32, or 0 for none, and then:
 //	visits      number uint32; each one's length uint32; each one's start uint32, none before the
 //	            one before; all items uint32

@@ -33,7 +33,7 @@ type Plan struct {
 	// by.
 	Parts   []Part
 	shares  []float32
-	weights [len(contexts)][]float32
+	weights [situationSize][]float32
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation

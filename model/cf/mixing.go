@@ -28,25 +28,25 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 	if err != nil {
 		return nil, err
 	}
-	lessons, contexts, err := h.lessons(ctx, s, sharesFrom, o, share(done, .3, .4))
+	first, err := h.lessons(ctx, s, sharesFrom, o, share(done, .3, .4))
 	if err != nil {
 		return nil, err
 	}
-	s.blend.mix(lessons)
-	if lessons, contexts, err = h.lessons(ctx, s, len(h.cases), o, share(done, .4, .6)); err != nil {
+	s.blend.mix(first)
+	lessons, err := h.lessons(ctx, s, len(h.cases), o, share(done, .4, .6))
+	if err != nil {
 		return nil, err
 	}
 	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts}, snapshot: s}
 	t.measured = &Measurement{lists: make([][len(listMetrics)]float64, len(h.cases))}
 	for fold := range folds + 1 { // the last one keeps nothing back
 		var chosen []lesson
-		var of []int
 		for k := range lessons {
-			if k%folds != fold {
-				chosen, of = append(chosen, lessons[k]), append(of, contexts[k])
+			if k%folds != fold && len(lessons[k].relevant) > 0 {
+				chosen = append(chosen, lessons[k])
 			}
 		}
-		if s.blend.weights, err = s.blend.fitWeights(ctx, chosen, of, o.Workers); err != nil {
+		if s.blend.weights, err = softmax(ctx, chosen, s.blend.features(), o.Workers); err != nil {
 			return nil, err
 		}
 		if fold == folds {
@@ -179,17 +179,17 @@ func (b *blend) mix(lessons []lesson) {
 	}
 }
 
-// lessons makes one of each of the first n cases, and tells its context.
-func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, []int, error) {
+// lessons makes one of each of the first n cases.
+func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, error) {
 	cases := h.cases[:min(n, len(h.cases))]
-	lessons, contexts := make([]lesson, len(cases)), make([]int, len(cases))
+	lessons := make([]lesson, len(cases))
 	scratches := make([]Scratch, max(o.Workers, 1))
 	err := parallel.Each(ctx, len(cases), o.Workers, caseBatch, done, func(worker, from, to int) error {
 		sc := &scratches[worker]
 		for k := from; k < to; k++ {
 			c := &cases[k]
 			sc.taste.read(c.History, len(s.itemIDs), s.settings.Fade)
-			contexts[k] = s.blend.context(&sc.taste)
+			lessons[k].situation = s.situationOf(&sc.taste)
 			m := s.collect(sc, nil, c.closed(o.Protocol))
 			lessons[k].features = slices.Clone(m.features)
 			for place, candidate := range m.candidates {
@@ -200,7 +200,7 @@ func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, do
 		}
 		return nil
 	})
-	return lessons, contexts, err
+	return lessons, err
 }
 
 // closed tells which items are not to be in the case's list.
@@ -216,28 +216,4 @@ func (c *Case) closed(p Protocol) func(item int32) bool {
 		_, ok := slices.BinarySearch(known, item)
 		return ok
 	}
-}
-
-// fitWeights fits weights for all lists, and from there those of each context.
-func (b *blend) fitWeights(ctx context.Context, lessons []lesson, of []int, workers int) (weights [len(contexts)][]float32, err error) {
-	width := b.features()
-	var said []lesson
-	byContext := [len(contexts)][]lesson{}
-	for k, l := range lessons {
-		if len(l.relevant) > 0 {
-			said = append(said, l)
-			byContext[of[k]] = append(byContext[of[k]], l)
-		}
-	}
-	all, err := softmax(ctx, said, make([]float32, width), softmaxDecay, workers)
-	if err != nil {
-		return weights, err
-	}
-	for k, lessons := range byContext {
-		pull := contextPull + contextDoubt/float64(max(len(lessons), 1))
-		if weights[k], err = softmax(ctx, lessons, all, pull, workers); err != nil {
-			return weights, err
-		}
-	}
-	return weights, nil
 }
