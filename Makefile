@@ -33,12 +33,12 @@ test-cluster: ## Runs the tests that take three CQL servers, which they start an
 	ATTUNE_TEST_CLUSTER=true go test -v -count 1 -run 'OfThree' ./cmd/attune
 
 .PHONY: generate
-generate: ## Generates gen/ from proto/.
+generate: ## Generates gen/ from proto/ and the assembly of model/dense.
 	.ci/generate
 
 .PHONY: generated
-generated: generate ## Fails where gen/ is not what proto/ gives.
-	git diff --exit-code --stat -- gen
+generated: generate ## Fails where what is generated is not what is committed.
+	git diff --exit-code --stat -- gen model/dense
 
 .PHONY: fmt
 fmt: ## Formats Go and proto.
@@ -66,6 +66,10 @@ bench: build ## Measures speed, each figure beside a baseline from the same run.
 .PHONY: bench-memory
 bench-memory: build ## Measures memory and start-up at a million users.
 	go run ./benchmarks memory
+
+.PHONY: bench-fit
+bench-fit: ## Measures the fits of ALS and EASE beside implicit, numpy and LAPACK, which it installs.
+	go run ./benchmarks fit
 
 .PHONY: bench-capacity
 bench-capacity: build ## Measures what FILE=online_retail.csv takes in Redis and ScyllaDB.

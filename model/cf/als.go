@@ -4,9 +4,13 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/attune-shop/attune/model/dense"
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 const (
@@ -76,25 +80,17 @@ func general(rows, cols int) blas32.General {
 }
 
 // gram returns a (Y^T Y + b n I), rank x rank and full, of Y, n x rank: what every row's
-// system has in common; a is p.unobserved and b p.entry. O(n rank^2).
-func (p penalty) gram(y blas32.General) []float32 {
+// system has in common; a is p.unobserved and b p.entry. O(n rank^2), a moment that nothing
+// interrupts.
+func (p penalty) gram(y blas32.General) blas32.General {
 	n := y.Cols
-	sum := make([]float64, n*n)
-	for r := range y.Rows {
-		row := y.Data[r*y.Stride : r*y.Stride+n]
-		for i, yi := range row {
-			into := sum[i*n : i*n+n]
-			for j := i; j < n; j++ {
-				into[j] += float64(yi * row[j])
-			}
-		}
-	}
-	gram := make([]float32, n*n)
+	gram := general(n, n)
+	_ = dense.Syrk(context.Background(), blas.Trans, 1, y, gram, 1, nil)
 	for i := range n {
-		sum[i*n+i] += float64(p.entry) * float64(y.Rows)
-		for j := i; j < n; j++ {
-			gram[i*n+j] = p.unobserved * float32(sum[i*n+j])
-			gram[j*n+i] = gram[i*n+j]
+		gram.Data[i*n+i] += p.entry * float32(y.Rows)
+		for j := range i + 1 {
+			x := p.unobserved * gram.Data[i*n+j]
+			gram.Data[i*n+j], gram.Data[j*n+i] = x, x
 		}
 	}
 	return gram
@@ -107,8 +103,8 @@ func (p penalty) gram(y blas32.General) []float32 {
 // over the entries (i, c_i) of row r of m. A row without entries becomes 0.
 func solveRows(ctx context.Context, m *rows, y, into blas32.General, p penalty, workers int, done func(float64)) error {
 	gram := p.gram(y)
-	return each(ctx, m.len(), workers, 128, done, func(_, from, to int) error {
-		var g gradient
+	gradients := make([]gradient, max(workers, 1))
+	return parallel.Each(ctx, m.len(), workers, 128, done, func(worker, from, to int) error {
 		for r := from; r < to; r++ {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -119,41 +115,51 @@ func solveRows(ctx context.Context, m *rows, y, into blas32.General, p penalty, 
 				clear(x)
 				continue
 			}
-			g.solve(gram, p.entry, columns, values, y, x)
+			gradients[worker].solve(gram, p.entry, columns, values, y, x)
 		}
 		return nil
 	})
 }
 
 // gradient is the memory of one conjugate gradient.
-type gradient struct{ residual, direction, product []float32 }
+type gradient struct{ residual, direction, product, weights []float32 }
 
 // solve takes alsSteps steps from x towards the solution; b is penalty.entry.
-func (g *gradient) solve(gram []float32, b float32, columns []int32, values []float32, y blas32.General, x []float32) {
+// O(rank^2 + len(columns) rank).
+func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values []float32, y blas32.General, x []float32) {
 	n := len(x)
 	if len(g.residual) != n {
 		g.residual, g.direction, g.product = make([]float32, n), make([]float32, n), make([]float32, n)
 	}
-	common := func(a float32, v, into []float32) { // a times what all rows have in common, times v
-		kernels.Sgemv(blas.NoTrans, n, n, a, gram, n, v, 1, 0, into, 1)
-		axpy(a*b*float32(len(columns)), v, into)
+	g.weights = slices.Grow(g.weights[:0], len(columns))[:len(columns)]
+	b *= float32(len(columns))
+	common := func(v, into []float32) { // what does not depend on the columns, times v
+		for i, x := range v {
+			into[i] = b * x
+		}
+		dense.Add(gram, v, into)
 	}
-	common(-1, x, g.residual)
-	for k, c := range columns {
-		row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
-		axpy(values[k]*(1-dot(row, x)), row, g.residual)
+	common(x, g.residual)
+	for i, r := range g.residual {
+		g.residual[i] = -r
 	}
+	dense.Dots(y, columns, x, g.weights)
+	for k, c := range values {
+		g.weights[k] = c * (1 - g.weights[k])
+	}
+	dense.AddRows(y, columns, g.weights, g.residual)
 	copy(g.direction, g.residual)
 	rest := dot(g.residual, g.residual)
 	for range alsSteps {
 		if rest < 1e-20 {
 			return
 		}
-		common(1, g.direction, g.product)
-		for k, c := range columns {
-			row := y.Data[int(c)*y.Stride : int(c)*y.Stride+n]
-			axpy(values[k]*dot(row, g.direction), row, g.product)
+		common(g.direction, g.product)
+		dense.Dots(y, columns, g.direction, g.weights)
+		for k, c := range values {
+			g.weights[k] *= c
 		}
+		dense.AddRows(y, columns, g.weights, g.product)
 		step := rest / dot(g.direction, g.product)
 		if !(step > 0) || math.IsInf(float64(step), 0) {
 			return

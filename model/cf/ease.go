@@ -2,57 +2,131 @@ package cf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/parallel"
 )
+
+// ridge says what EASE adds to the diagonal of X^T X for an item whose place there holds
+// square.
+type ridge func(item int32, square float64) float64
+
+// evenly adds lambda for every item, and something at least.
+func evenly(lambda float64) ridge {
+	return func(int32, float64) float64 { return math.Max(lambda, 1e-6) }
+}
 
 // ease returns the item-item weights of EASE (Steck 2019), of each row the o.RowItems
 // strongest:
 //
-//	P = (X^T X + lambda I)^-1,  B_ij = -P_ij / P_jj,  B_ii = 0
+//	P = (X^T X + diag(r))^-1,  B_ij = -P_ij / P_jj,  B_ii = 0
 //
-// with X users x items of damped weights. Items without interactions have empty rows; n
-// others take 8 n^2 bytes and n^3 / 2 multiplications.
-func ease(ctx context.Context, d *Dataset, lambda float64, o Options, done func(float64)) (rows, error) {
+// with X users x items of damped weights and r of n items with interactions; the others' rows
+// are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
+// event.ErrExhausted where there are more than o.EASEMaxItems of them, or where r is too small
+// beside X^T X for float32.
+func ease(ctx context.Context, d *Dataset, r ridge, o Options, done func(float64)) (rows, error) {
 	active := activeItems(d)
-	n := len(active)
-	if n > o.EASEMaxItems {
-		return rows{}, fmt.Errorf("ease: %d items, at most %d: %w", n, o.EASEMaxItems, event.ErrExhausted)
+	if err := o.checkEASE(len(active)); err != nil {
+		return rows{}, err
 	}
-	gram, err := denseGram(ctx, d, active, o.Workers, share(done, 0, .1))
+	a, err := gramMatrix(ctx, d, active, o.Workers, share(done, 0, .1))
 	if err != nil {
 		return rows{}, err
 	}
-	for i := range n {
-		gram.Data[i*n+i] += math.Max(lambda, 1e-6)
+	return easeOf(ctx, a, active, len(d.itemIDs), r, o, share(done, .1, 1))
+}
+
+// easeAgain returns what ease does for a Dataset of the users that a Gram holds.
+func easeAgain(ctx context.Context, g *Gram, r ridge, o Options, done func(float64)) (rows, error) {
+	active := g.active()
+	if err := o.checkEASE(len(active)); err != nil {
+		return rows{}, err
 	}
-	if err := invert(ctx, gram, share(done, .1, .9)); err != nil {
-		return rows{}, fmt.Errorf("ease: lambda %g: %w", lambda, err)
+	return easeOf(ctx, g.matrix(active), active, g.items, r, o, done)
+}
+
+func (o Options) checkEASE(items int) error {
+	if items > o.EASEMaxItems {
+		return fmt.Errorf("ease: %d items, at most %d: %w", items, o.EASEMaxItems, event.ErrExhausted)
 	}
-	parts := make([][]Candidate, len(d.itemIDs))
-	err = each(ctx, n, o.Workers, 64, share(done, .9, 1), func(_, from, to int) error {
-		found := make([]Candidate, 0, n)
-		for i := from; i < to; i++ {
-			found = found[:0]
-			for j := range n {
-				p := gram.Data[min(i, j)*n+max(i, j)]
-				if x := float32(-p / gram.Data[j*n+j]); j != i && x != 0 && x-x == 0 {
-					found = append(found, Candidate{Item: active[j], Score: x})
-				}
+	return nil
+}
+
+// easeOf solves for the weights of some of the items, with the lower triangle of their X^T X,
+// which it destroys.
+func easeOf(ctx context.Context, a blas32.General, active []int32, items int, r ridge, o Options, done func(float64)) (rows, error) {
+	n := len(active)
+	for k, i := range active {
+		square := float64(a.Data[k*n+k])
+		a.Data[k*n+k] = float32(square + r(i, square))
+	}
+	if err := dense.Invert(ctx, a, o.Workers, share(done, 0, .95)); err != nil {
+		if errors.Is(err, dense.ErrNotPositiveDefinite) {
+			err = fmt.Errorf("%w: what is added to the diagonal is too small: %w", err, event.ErrExhausted)
+		}
+		return rows{}, fmt.Errorf("ease: %w", err)
+	}
+	scale := make([]float32, n)
+	for k := range scale {
+		scale[k] = -1 / a.Data[k*n+k]
+	}
+	parts := make([][]Candidate, items)
+	err := parallel.Each(ctx, n, o.Workers, 64, share(done, .95, 1), func(_, from, to int) error {
+		var s strong
+		for k := from; k < to; k++ {
+			row := a.Data[k*n : k*n+n]
+			for j, x := range scale {
+				row[j] *= x
 			}
-			parts[active[i]] = ordered(strongest(found, o.RowItems))
+			row[k] = 0
+			kept := s.of(row, o.RowItems)
+			for q, c := range kept {
+				kept[q] = Candidate{Item: active[c.Item], Score: row[c.Item]}
+			}
+			parts[active[k]] = ordered(kept)
 		}
 		return nil
 	})
 	if err != nil {
 		return rows{}, err
 	}
-	return join(parts, len(d.itemIDs)), nil
+	return join(parts, items), nil
+}
+
+// strong is the memory of a choice of the strongest.
+type strong struct{ found []Candidate }
+
+// of returns the places of the n numbers in row that are largest in absolute value, with that,
+// in no order; of equal ones the first, and none that is 0 or not finite. It is valid until
+// the next call. O(row) where n is a small part of it: most numbers are only compared.
+func (s *strong) of(row []float32, n int) []Candidate {
+	s.found = s.found[:0]
+	if n <= 0 {
+		return nil
+	}
+	var least float32 // what an entry must exceed to be among the n best so far
+	for j, x := range row {
+		size := max(x, -x)
+		if !(size > least) || size > math.MaxFloat32 {
+			continue
+		}
+		s.found = append(s.found, Candidate{Item: int32(j), Score: size})
+		if len(s.found) == 2*n {
+			s.found = keepBest(s.found, n)
+			least = s.found[0].Score
+			for _, c := range s.found {
+				least = min(least, c.Score)
+			}
+		}
+	}
+	return keepBest(s.found, n)
 }
 
 // share maps a part's progress to [from, to) of the whole.
@@ -72,48 +146,4 @@ func activeItems(d *Dataset) []int32 {
 		}
 	}
 	return active
-}
-
-// strongest keeps the n entries largest in absolute value, where all has room for it.
-func strongest(all []Candidate, n int) []Candidate {
-	if len(all) <= n {
-		return all
-	}
-	sizes := make([]Candidate, len(all))
-	for i, c := range all {
-		sizes[i] = Candidate{Item: int32(i), Score: float32(math.Abs(float64(c.Score)))}
-	}
-	kept := make([]Candidate, 0, n)
-	for _, c := range keepBest(sizes, n) {
-		kept = append(kept, all[c.Item])
-	}
-	return kept
-}
-
-// denseGram returns X^T X of the active items, n x n.
-func denseGram(ctx context.Context, d *Dataset, active []int32, workers int, done func(float64)) (blas64.Symmetric, error) {
-	n := len(active)
-	gram := blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: max(n, 1), Data: make([]float64, n*n)}
-	place := make([]int32, len(d.itemIDs))
-	for k, i := range active {
-		place[i] = int32(k)
-	}
-	err := each(ctx, n, workers, 16, done, func(_, from, to int) error {
-		for k := from; k < to; k++ {
-			row := gram.Data[k*n : k*n+n]
-			users, values := d.byItem.row(active[k])
-			for m, u := range users {
-				if m&0xfff == 0xfff && ctx.Err() != nil {
-					return ctx.Err()
-				}
-				x := float64(values[m])
-				columns, others := d.byUser.row(u)
-				for q, j := range columns {
-					row[place[j]] += x * float64(others[q])
-				}
-			}
-		}
-		return nil
-	})
-	return gram, err
 }

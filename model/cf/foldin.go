@@ -4,15 +4,12 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas/gonum"
+	"github.com/attune-shop/attune/model/dense"
 )
 
-// kernels are gonum's own loops for float32 vectors.
-var kernels gonum.Implementation
+func dot(x, y []float32) float32 { return dense.Dot(x, y) }
 
-func dot(x, y []float32) float32 { return kernels.Sdot(len(x), x, 1, y, 1) }
-
-func axpy(a float32, x, y []float32) { kernels.Saxpy(len(x), a, x, 1, y, 1) }
+func axpy(a float32, x, y []float32) { dense.Axpy(a, x, y) }
 
 // factor returns the factors of item i.
 func (s *Snapshot) factor(i int32) []float32 {
@@ -54,14 +51,11 @@ func (s *Snapshot) foldIn(history []Signal, f *folding) bool {
 	return finite(f.user)
 }
 
-// foldStripe is the number of rows of a system that are updated at once.
-const foldStripe = 16
-
 // system returns the Cholesky factor R of the A of foldIn, A = R^T R, in the upper triangle
 // of rank x rank. It returns false where no signal counts.
 func (s *Snapshot) system(history []Signal) ([]float32, bool) {
 	n := s.factors.Cols
-	a := slices.Clone(s.gram)
+	a := slices.Clone(s.gram.Data)
 	entries := 0
 	for _, signal := range history {
 		c := s.value(signal)
@@ -70,8 +64,8 @@ func (s *Snapshot) system(history []Signal) ([]float32, bool) {
 		}
 		entries++
 		y := s.factor(signal.Item)
-		for k := 0; k < n; k += foldStripe { // the upper triangle, and what lies in its steps
-			kernels.Sger(min(foldStripe, n-k), n-k, c, y[k:], 1, y[k:], 1, a[k*n+k:], n)
+		for k := range n {
+			axpy(c*y[k], y[k:], a[k*n+k:k*n+n])
 		}
 	}
 	for k := range n {

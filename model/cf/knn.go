@@ -3,6 +3,8 @@ package cf
 import (
 	"context"
 	"math"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // knnShrink is added to the product of norms: items that few users share count less.
@@ -39,7 +41,7 @@ func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float
 	}
 	parts := make([][]Candidate, items)
 	sums := newSums(workers, items)
-	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
 			if err := cooccur(ctx, d, int32(i), share, s); err != nil {

@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -36,8 +34,8 @@ func name(kind string, i int) string {
 	return kind + string(rune('a'+i/676%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i%26))
 }
 
-// dense is the users x items matrix of damped weights, from the log alone.
-func dense(d *Dataset) *mat.Dense {
+// matrixOf is the users x items matrix of damped weights, from the log alone.
+func matrixOf(d *Dataset) *mat.Dense {
 	sum := mat.NewDense(d.Users(), d.Items(), nil)
 	for _, x := range d.log {
 		sum.Set(int(x.user), int(x.item), sum.At(int(x.user), int(x.item))+float64(x.weight))
@@ -50,55 +48,14 @@ func near(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance*math.Max(1, math.Max(math.Abs(a), math.Abs(b)))
 }
 
-func TestInvert(t *testing.T) {
-	for _, n := range []int{1, 2, 63, 64, 65, 200, 300} {
-		random := rand.New(rand.NewPCG(uint64(n), 0))
-		x := mat.NewDense(n+3, n, nil)
-		x.Apply(func(int, int, float64) float64 { return random.NormFloat64() }, x)
-		var gram mat.Dense
-		gram.Mul(x.T(), x)
-		a := blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: n, Data: make([]float64, n*n)}
-		for i := range n {
-			gram.Set(i, i, gram.At(i, i)+1)
-			for j := range n {
-				a.Data[i*n+j] = gram.At(i, j)
-				if j < i {
-					a.Data[i*n+j] = math.NaN() // must not be read
-				}
-			}
-		}
-		if err := invert(t.Context(), a, nil); err != nil {
-			t.Fatal(err)
-		}
-		var want mat.Dense
-		if err := want.Inverse(&gram); err != nil {
-			t.Fatal(err)
-		}
-		for i := range n {
-			for j := i; j < n; j++ {
-				if got := -a.Data[i*n+j]; !near(got, want.At(i, j), 1e-8) {
-					t.Fatalf("n %d: (%d, %d) is %g, want %g", n, i, j, got, want.At(i, j))
-				}
-			}
-		}
-	}
-}
-
-func TestInvertRefusesWhatIsNotPositiveDefinite(t *testing.T) {
-	a := blas64.Symmetric{Uplo: blas.Upper, N: 2, Stride: 2, Data: []float64{1, 2, 0, 1}}
-	if err := invert(t.Context(), a, nil); err == nil {
-		t.Fatal("no error")
-	}
-}
-
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := shop(1, 60, 90, 900)
 	const lambda = 7
-	got, err := ease(t.Context(), d, lambda, Options{RowItems: 1000}.filled(), nil)
+	got, err := ease(t.Context(), d, evenly(lambda), Options{RowItems: 1000}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := dense(d)
+	x := matrixOf(d)
 	var gram, p mat.Dense
 	gram.Mul(x.T(), x)
 	for i := range d.Items() {
@@ -122,11 +79,11 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 
 func TestEASEKeepsTheStrongest(t *testing.T) {
 	d := shop(1, 60, 90, 900)
-	all, err := ease(t.Context(), d, 7, Options{RowItems: 1000}.filled(), nil)
+	all, err := ease(t.Context(), d, evenly(7), Options{RowItems: 1000}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, err := ease(t.Context(), d, 7, Options{RowItems: 5}.filled(), nil)
+	few, err := ease(t.Context(), d, evenly(7), Options{RowItems: 5}.filled(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +114,7 @@ func TestNeighboursAreCosines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := dense(d)
+	x := matrixOf(d)
 	weight := func(u int) float64 { return 1 / mat.Norm(x.RowView(u), 2) }
 	norm := func(i int) float64 {
 		var sum float64

@@ -30,11 +30,16 @@ func (m *rows) row(r int32) ([]int32, []float32) {
 	if r < 0 || int(r) >= len(m.ends) {
 		return nil, nil
 	}
-	var from int64
+	from, to := m.span(r)
+	return m.columns[from:to], m.values[from:to]
+}
+
+// span is where the columns of row r, which there is, are.
+func (m *rows) span(r int32) (from, to int64) {
 	if r > 0 {
 		from = m.ends[r-1]
 	}
-	return m.columns[from:m.ends[r]], m.values[from:m.ends[r]]
+	return from, m.ends[r]
 }
 
 // at returns the value in row r, column c, 0 where there is none. O(log row).

@@ -25,7 +25,7 @@ type Snapshot struct {
 	index map[string]int32
 	best  []Candidate
 	// gram is what the systems of all visitors have in common, rank x rank.
-	gram []float32
+	gram blas32.General
 	// near are the factorNear best of each row of similar, where ALS is to look among them.
 	near rows
 }

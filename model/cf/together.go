@@ -3,6 +3,8 @@ package cf
 import (
 	"context"
 	"math"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 const (
@@ -42,7 +44,7 @@ func together(ctx context.Context, d *Dataset, n, workers int, done func(float64
 	}
 	parts := make([][]Candidate, items)
 	weighted, counted := newSums(workers, items), newSums(workers, items)
-	err := each(ctx, items, workers, 64, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		c, k := weighted[worker], counted[worker]
 		for i := from; i < to; i++ {
 			in, weights := baskets.row(int32(i))

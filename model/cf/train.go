@@ -19,8 +19,8 @@ type Options struct {
 	RowItems int
 	// Neighbours is how many similar and how many bought-together items an item keeps; 100 where 0.
 	Neighbours int
-	// EASEMaxItems is the number of items above which EASE is not tried; 6,000 where 0.
-	// It takes 8 bytes x items^2 and about items^3 multiplications.
+	// EASEMaxItems is the number of items above which EASE is not tried; 15,000 where 0.
+	// It takes 4 bytes x items^2, and items^3 / 2 multiplications.
 	EASEMaxItems int
 	// Lambda is the regularization of EASE and ALS; where 0, the best of some on held-out interactions.
 	Lambda float64
@@ -49,7 +49,7 @@ func (o Options) filled() Options {
 	}
 	fill(&o.RowItems, 200)
 	fill(&o.Neighbours, 100)
-	fill(&o.EASEMaxItems, 6000)
+	fill(&o.EASEMaxItems, 15000)
 	fill(&o.Factors, 64)
 	o.Factors = min(o.Factors, maxRank)
 	fill(&o.Iterations, 12)
@@ -113,7 +113,7 @@ func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progres
 func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	switch plan.Algorithm {
 	case EASE:
-		s.linear, err = ease(ctx, d, plan.Lambda, o, done)
+		s.linear, err = ease(ctx, d, evenly(plan.Lambda), o, done)
 	case ALS:
 		err = als(ctx, d, s, plan.Lambda, o, done)
 	case ItemKNN, Popularity:

@@ -1,4 +1,6 @@
-package cf
+// Package parallel splits work over goroutines such that the result is the same however many
+// there are.
+package parallel
 
 import (
 	"context"
@@ -6,11 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// each calls work for the ranges [from, to) that cover [0, n), from several goroutines at
+// Each calls work for the ranges [from, to) that cover [0, n), from several goroutines at
 // once, and returns when all are done: work must write nothing but what belongs to its range,
 // so that the result does not depend on the number of workers. It returns ctx's error,
-// looked at between ranges, or the first error of work.
-func each(ctx context.Context, n, workers, size int, done func(share float64), work func(worker, from, to int) error) error {
+// looked at between ranges, or the first error of work. A range holds size numbers, the last
+// one what is left. done, which may be nil, is told the share that is done after each range,
+// never by two goroutines at once.
+func Each(ctx context.Context, n, workers, size int, done func(share float64), work func(worker, from, to int) error) error {
 	if n <= 0 {
 		return ctx.Err()
 	}
@@ -20,8 +24,8 @@ func each(ctx context.Context, n, workers, size int, done func(share float64), w
 	var next, finished atomic.Int64
 	var group sync.WaitGroup
 	errs := make([]error, workers)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var telling sync.Mutex
 	for worker := range workers {
 		group.Go(func() {
@@ -34,7 +38,7 @@ func each(ctx context.Context, n, workers, size int, done func(share float64), w
 					return
 				}
 				if errs[worker] = work(worker, part*size, min(n, (part+1)*size)); errs[worker] != nil {
-					cancel()
+					cancel(errs[worker]) // what the others return, too
 					return
 				}
 				if done != nil {

@@ -1,0 +1,131 @@
+package cf
+
+import (
+	"context"
+	"math"
+
+	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/attune-shop/attune/model/parallel"
+)
+
+// gramUnits is how many units a damped weight of 1 is counted in.
+const gramUnits = 1 << 16
+
+// units rounds a damped weight, which is above 0, to units, one at least.
+func units(x float32) int32 { return max(1, int32(math.RoundToEven(float64(x)*gramUnits))) }
+
+// gramValue is a sum of products of units as a number.
+func gramValue(sum int64) float32 { return float32(float64(sum) / (gramUnits * gramUnits)) }
+
+// Gram holds X^T X, items x items, of X users x items of damped weights: all that EASE needs
+// to know of the users. It counts in whole numbers, X in units
+// of 1/65536, because sums of
+// whole numbers are exact: whoever is taken away leaves no trace, and the order in which
+// users come does not matter. A sum is right up to 2^31 users of weight 1, or 2^21 of the
+// greatest weight that counts; a sum past that wraps, and comes back when they are taken away.
+//
+// 4 bytes x items^2: the lower triangle, row by row. It is not safe for concurrent use.
+type Gram struct {
+	items int
+	sums  []int64
+}
+
+// NewGram returns the Gram of no users.
+func NewGram(items int) *Gram {
+	return &Gram{items: items, sums: make([]int64, items*(items+1)/2)}
+}
+
+// AddUser adds a user's items, in increasing order, with their damped weights. O(items^2) of
+// the user.
+func (g *Gram) AddUser(items []int32, values []float32) { g.add(1, items, values) }
+
+// RemoveUser takes away a user that was added with the same items and values. The Gram is
+// then, byte for byte, one that the user was never added to.
+func (g *Gram) RemoveUser(items []int32, values []float32) { g.add(-1, items, values) }
+
+func (g *Gram) add(sign int64, items []int32, values []float32) {
+	for k, i := range items {
+		x := sign * int64(units(values[k]))
+		row := g.row(i)
+		for q, j := range items[:k+1] {
+			row[j] += x * int64(units(values[q]))
+		}
+	}
+}
+
+// row returns row i of the lower triangle.
+func (g *Gram) row(i int32) []int64 {
+	from := int(i) * (int(i) + 1) / 2
+	return g.sums[from : from+int(i)+1]
+}
+
+// active are the items with an interaction, in order.
+func (g *Gram) active() []int32 {
+	var active []int32
+	for i := range int32(g.items) {
+		if g.row(i)[i] != 0 {
+			active = append(active, i)
+		}
+	}
+	return active
+}
+
+// matrix returns rows and columns of some items, the lower triangle.
+func (g *Gram) matrix(items []int32) blas32.General {
+	a := general(len(items), len(items))
+	for k, i := range items {
+		row, into := g.row(i), a.Data[k*a.Stride:]
+		for q, j := range items[:k+1] {
+			into[q] = gramValue(row[j])
+		}
+	}
+	return a
+}
+
+// gramMatrix returns what a Gram of all users holds of some items, the lower triangle, without
+// making one: a row is summed up in whole numbers and rounded once. O(sum over users of
+// items^2 / 2) time, 4 bytes x items^2 and 8 bytes a pair.
+func gramMatrix(ctx context.Context, d *Dataset, items []int32, workers int, done func(float64)) (blas32.General, error) {
+	n := len(items)
+	place := make([]int32, len(d.itemIDs))
+	for k, i := range items {
+		place[i] = int32(k)
+	}
+	columns, counts := make([]int32, d.Pairs()), make([]int32, d.Pairs())
+	for k, i := range d.byUser.columns {
+		columns[k], counts[k] = place[i], units(d.byUser.values[k])
+	}
+	a := general(n, n)
+	sums := make([][]int64, max(workers, 1))
+	err := parallel.Each(ctx, n, workers, 16, done, func(worker, from, to int) error {
+		if sums[worker] == nil {
+			sums[worker] = make([]int64, n)
+		}
+		for k := from; k < to; k++ {
+			row := sums[worker][:k+1]
+			users, values := d.byItem.row(items[k])
+			for m, u := range users {
+				if m&0xfff == 0xfff && ctx.Err() != nil {
+					return ctx.Err()
+				}
+				begin, end := d.byUser.span(u)
+				x := int64(units(values[m]))
+				others := counts[begin:end]
+				for q, j := range columns[begin:end] {
+					if int(j) > k {
+						break
+					}
+					row[j] += x * int64(others[q])
+				}
+			}
+			into := a.Data[k*n : k*n+k+1]
+			for j, sum := range row {
+				into[j] = gramValue(sum)
+			}
+			clear(row)
+		}
+		return nil
+	})
+	return a, err
+}
