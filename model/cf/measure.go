@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"slices"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // Ranker is a model as it is measured; a Snapshot is one.
@@ -54,7 +56,7 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 		workers = runtime.GOMAXPROCS(0)
 	}
 	listers := make([]*lister, workers)
-	err := each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
 		if listers[worker] == nil {
 			listers[worker] = newLister(r, p)
 		}
