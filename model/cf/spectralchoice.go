@@ -1,0 +1,75 @@
+package cf
+
+import (
+	"context"
+	"slices"
+)
+
+// What chooseSpectral tries of each setting.
+var (
+	spectralFactors    = []int{64, 128, 256, 512}
+	spectralLowPass    = []float64{0, .05, .1, .2, .4, 1}
+	spectralExponents  = []float64{-.1, 0, .1, .2, .3}
+	spectralActivity   = []float64{0, .1, .2, .3, .5}
+	spectralSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
+)
+
+// chooseSpectral returns the settings with which the filter of the past answers cases best by
+// a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
+// then the activity, the exponent and the number of factors, each with the best of the others
+// so far, then the weight and the sharpening again; of equally good settings the first stays.
+func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol, metric Metric, o Options, done func(float64)) (Spectral, *Measurement, error) {
+	o = o.filled()
+	most := slices.Max(spectralFactors)
+	s, err := newSpectrum(ctx, past, most, o, share(done, 0, .2))
+	if err != nil {
+		return Spectral{}, nil, err
+	}
+	best := Spectral{Factors: most, LowPass: .1, Exponent: .1, Activity: .2, Sharpening: 2}
+	t, reached := s.newTrial(past, cases, p, o.Workers), (*Measurement)(nil)
+	passes := []func(Spectral) []Spectral{blends, activities, exponents, factors, blends}
+	for pass, vary := range passes {
+		within := share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
+		settings := vary(best)
+		results, err := t.measure(ctx, settings, within)
+		if err != nil {
+			return Spectral{}, nil, err
+		}
+		for i, m := range results {
+			if reached == nil || m.Metrics[metric.At(p.K)] > reached.Metrics[metric.At(p.K)] {
+				best, reached = settings[i], m
+			}
+		}
+	}
+	return best, reached, nil
+}
+
+func blends(from Spectral) (settings []Spectral) {
+	for _, from.LowPass = range spectralLowPass {
+		for _, from.Sharpening = range spectralSharpening {
+			settings = append(settings, from)
+		}
+	}
+	return settings
+}
+
+func activities(from Spectral) (settings []Spectral) {
+	for _, from.Activity = range spectralActivity {
+		settings = append(settings, from)
+	}
+	return settings
+}
+
+func exponents(from Spectral) (settings []Spectral) {
+	for _, from.Exponent = range spectralExponents {
+		settings = append(settings, from)
+	}
+	return settings
+}
+
+func factors(from Spectral) (settings []Spectral) {
+	for _, from.Factors = range spectralFactors {
+		settings = append(settings, from)
+	}
+	return settings
+}
