@@ -34,8 +34,30 @@ func (s Spectral) String() string {
 		s.Factors, s.LowPass, s.Exponent, s.Activity, s.Sharpening)
 }
 
+// spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems
+// where that is 0; see spectrum, and its rows. Of the options the seed and the workers count.
+func spectral(ctx context.Context, d *Dataset, set Spectral, n int, o Options, done func(float64)) (rows, error) {
+	o = o.filled()
+	if n <= 0 {
+		n = spectralRowItems
+	}
+	if set.LowPass == 0 {
+		set.Factors = 1 // of which nothing comes
+	}
+	s, err := newSpectrum(ctx, d, set.Factors, o, share(done, 0, .2))
+	if err != nil {
+		return rows{}, err
+	}
+	return s.rows(ctx, set, n, o.Workers, share(done, .2, 1))
+}
+
 // sharpeningSteps is the order of the Runge-Kutta step.
 const sharpeningSteps = 4
+
+// spectralRowItems is how many entries a row of a filter should keep: they are less steep than
+// those of EASE. On users held out of Gowalla, 40,981 items, recall@20 is .2162 with 100,
+// .2197 with 200, .2237 with 400, .2244 with 800 and .2250 with 1,600.
+const spectralRowItems = 500
 
 // filterBatch is how many rows are multiplied with the low-pass at once: as many as make
 // packing it cheap. A multiple of filterBlock.

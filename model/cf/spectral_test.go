@@ -100,8 +100,7 @@ func spectralOracle(d *Dataset, set Spectral) (*mat.Dense, []float64) {
 	return &sharp, values
 }
 
-// spectralShops are datasets to filter: by name, with the numbers of factors to try, whose
-// last value is well apart from the next one.
+// spectralShops are datasets to filter, by name.
 func spectralShops() map[string]*Dataset {
 	build := func(fill func(b *Builder)) *Dataset {
 		b := NewBuilder()
@@ -131,11 +130,12 @@ func spectralShops() map[string]*Dataset {
 
 func spectralOf(t *testing.T, d *Dataset, set Spectral, n, workers int) (*spectrum, rows) {
 	t.Helper()
-	s, err := newSpectrum(t.Context(), d, set.Factors, Options{Seed: 5, Workers: workers}, nil)
+	o := Options{Seed: 5, Workers: workers}
+	s, err := newSpectrum(t.Context(), d, set.Factors, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.rows(t.Context(), set, n, workers, nil)
+	m, err := spectral(t.Context(), d, set, n, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +146,7 @@ func TestSpectralIsItsFormula(t *testing.T) {
 	for name, d := range spectralShops() {
 		for _, set := range []Spectral{
 			{Factors: 1000, LowPass: .25},
+			{Factors: 1000, Exponent: .1, Activity: .2, Sharpening: 1.5},
 			{Factors: 1000, LowPass: .3, Exponent: .2, Sharpening: 2.5},
 			{Factors: 1, LowPass: .5, Exponent: .1, Activity: .3, Sharpening: 1},
 			{Factors: 6, LowPass: .5, Sharpening: 2},
@@ -310,7 +311,7 @@ func TestChooseSpectral(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr := s.newTrial(d, cases, p, 1)
-	for _, vary := range []func(Spectral) []Spectral{blends, exponents} {
+	for _, vary := range []func(Spectral) []Spectral{closeBlends} {
 		results, err := tr.measure(t.Context(), vary(set), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -331,17 +332,13 @@ func TestChooseSpectral(t *testing.T) {
 
 func TestSpectralIsCancelled(t *testing.T) {
 	d, set := shop(3, 150, 300, 2000), Spectral{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
-	s, err := newSpectrum(t.Context(), d, 70, Options{Workers: 2}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, run := range map[string]func(ctx context.Context, done func(float64)) error{
 		"spectrum": func(ctx context.Context, done func(float64)) error {
 			_, err := newSpectrum(ctx, d, 70, Options{Workers: 2}, done)
 			return err
 		},
 		"rows": func(ctx context.Context, done func(float64)) error {
-			_, err := s.rows(ctx, set, 10, 2, done)
+			_, err := spectral(ctx, d, set, 10, Options{Workers: 2}, done)
 			return err
 		},
 		"choice": func(ctx context.Context, done func(float64)) error {
