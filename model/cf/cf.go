@@ -10,6 +10,9 @@
 //
 // Everything is pure and deterministic: the same dataset, options and seed give the same
 // bytes, whatever the order in which interactions were added and however many workers ran.
+//
+// A graph filter is in spectrum.go (what it is), eigen.go (its vectors), spectral.go (its rows),
+// trial.go (what settings reach) and spectralchoice.go (which to take).
 package cf
 
 import (

@@ -25,6 +25,10 @@ type Measurement struct {
 	lists [][len(listMetrics)]float64
 }
 
+func newMeasurement(cases int) *Measurement {
+	return &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, cases)}
+}
+
 // Values returns a metric of each case's list, in the order of the cases; nil for Coverage,
 // which no list has for itself.
 func (m *Measurement) Values(metric Metric) []float64 {
@@ -51,7 +55,7 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, len(cases))}
+	m := newMeasurement(len(cases))
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
@@ -71,9 +75,14 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 	if err != nil {
 		return nil, err
 	}
-	m.means(p.K)
-	m.Metrics[Coverage.At(p.K)] = coverage(listers, r.Items())
+	m.sum(p, listers, r.Items())
 	return m, nil
+}
+
+// sum makes Metrics of lists that listers made of so many items.
+func (m *Measurement) sum(p Protocol, listers []*lister, items int) {
+	m.means(p.K)
+	m.Metrics[Coverage.At(p.K)] = coverage(listers, items)
 }
 
 // means sets the metrics of lists of k.

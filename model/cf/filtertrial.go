@@ -1,0 +1,245 @@
+package cf
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/attune-shop/attune/model/dense"
+	"github.com/attune-shop/attune/model/parallel"
+)
+
+// filterTrial measures settings of a graph filter on cases, exactly: no rows are made, that would
+// leave entries out.
+type filterTrial struct {
+	*spectrum
+	popular  []Candidate
+	cases    []Case
+	protocol Protocol
+	workers  int
+}
+
+func (s *spectrum) newTrial(d *Dataset, cases []Case, p Protocol, workers int) *filterTrial {
+	t := &filterTrial{spectrum: s, cases: cases, protocol: p, workers: max(workers, 1)}
+	for i, x := range popularity(d) {
+		t.popular = append(t.popular, Candidate{Item: int32(i), Score: x})
+	}
+	byScore(t.popular)
+	return t
+}
+
+// source is one of the two parts of a filter, before it is sharpened, between D^-exponent and
+// D^exponent: the low-pass, without its weight, of some factors, or where those are 0 the step
+// on the graph.
+type source struct {
+	factors            int
+	exponent, activity float64
+}
+
+// sharp is a source, sharpened.
+type sharp struct {
+	source
+	sharpening float64
+}
+
+func (set Filter) step() sharp {
+	return sharp{source{exponent: set.Exponent, activity: set.Activity}, set.Sharpening}
+}
+
+func (set Filter) smooth() sharp {
+	return sharp{source{factors: set.Factors, exponent: .5}, set.Sharpening}
+}
+
+// measure measures each of the settings as Measure does, all of them on one block of cases
+// after the other, so that what they share is computed once. With c different exponents and
+// numbers of factors k: c (8 pairs + items k) multiplications and, for each setting, a list
+// for each case. 4 filterBlock (2 users + items (parts + 4)) bytes a worker, with as many
+// parts as there are different sources, sharpened or not, among the settings.
+func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(float64)) ([]*Measurement, error) {
+	if err := t.protocol.Validate(); err != nil {
+		return nil, err
+	}
+	results := make([]*Measurement, len(settings))
+	for i := range results {
+		results[i] = newMeasurement(len(t.cases))
+	}
+	workers := make([]*trier, t.workers)
+	err := parallel.Each(ctx, len(t.cases), t.workers, filterBlock, done, func(worker, from, to int) error {
+		if workers[worker] == nil {
+			workers[worker] = t.newTrier(settings)
+		}
+		w := workers[worker]
+		if err := w.compute(ctx, t.cases[from:to]); err != nil {
+			return err
+		}
+		for i, set := range settings {
+			w.blend(set, to-from)
+			for c := range t.cases[from:to] {
+				w.answer = line(w.lines, c)
+				one, l := &t.cases[from+c], w.listers[i]
+				l.rank(one)
+				results[i].lists[from+c] = measureList(l.hits(one.Relevant), one.relevant(), t.protocol.K)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range results {
+		var listers []*lister
+		for _, w := range workers {
+			if w != nil {
+				listers = append(listers, w.listers[i])
+			}
+		}
+		m.sum(t.protocol, listers, len(t.popular))
+	}
+	return results, nil
+}
+
+// trier is a worker of a trial.
+type trier struct {
+	*filterTrial
+	blocks
+	// sources has the sharpenings that are wanted of each, order says which comes first.
+	sources map[source][]float64
+	order   []source
+	// powers and counts are those that the sources need.
+	powers, counts map[float64][]float32
+	// parts are what the filter's parts answer to a block of cases, items x cases.
+	parts map[sharp]blas32.General
+	// lines are a setting's answers, cases x items; answer is the line to be ranked: a trier
+	// is the Ranker of its listers.
+	lines   blas32.General
+	answer  []float32
+	listers []*lister
+}
+
+func (t *filterTrial) newTrier(settings []Filter) *trier {
+	w := &trier{filterTrial: t, blocks: *t.newBlocks(1)[0], sources: map[source][]float64{}, parts: map[sharp]blas32.General{}, powers: map[float64][]float32{}, counts: map[float64][]float32{}}
+	w.lines = general(filterBlock, t.items.len())
+	for _, set := range settings {
+		for _, part := range []sharp{set.step(), set.smooth()} {
+			if _, known := w.parts[part]; known {
+				continue
+			}
+			w.parts[part] = general(t.items.len(), filterBlock)
+			if w.sources[part.source] == nil {
+				w.order = append(w.order, part.source)
+				w.powers[part.exponent], w.powers[-part.exponent] = w.trial.powers(part.exponent), w.trial.powers(-part.exponent)
+				w.counts[part.activity] = w.trial.counts(part.activity)
+			}
+			w.sources[part.source] = append(w.sources[part.source], part.sharpening)
+		}
+		w.listers = append(w.listers, newLister(w, t.protocol))
+	}
+	return w
+}
+
+// compute sets parts to the answers to cases.
+func (w *trier) compute(ctx context.Context, cases []Case) error {
+	w.resize(len(cases))
+	for _, from := range w.order {
+		if err := w.begin(ctx, from, cases); err != nil {
+			return err
+		}
+		times := w.sources[from]
+		for _, t := range times {
+			clear(w.parts[sharp{from, t}].Data)
+		}
+		for j := range sharpeningSteps + 1 {
+			for _, t := range times {
+				if c := taylor(t)[j]; c != 0 {
+					dense.Axpy(c, w.y.Data, w.parts[sharp{from, t}].Data)
+				}
+			}
+			if j == sharpeningSteps || slices.Max(times) == 0 {
+				break
+			}
+			if err := w.apply(ctx, &w.blocks); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// begin sets y to what a source answers to cases.
+func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
+	clear(w.y.Data)
+	down, up := w.powers[-from.exponent], w.powers[from.exponent]
+	if from.factors == 0 {
+		for c := range cases {
+			eachValue(cases[c].History, w.items.len(), func(i int32, x float32) {
+				w.y.Data[int(i)*w.y.Stride+c] += x * down[i]
+			})
+		}
+		if err := multiply(ctx, &w.users, w.y, w.between); err != nil {
+			return err
+		}
+		scaleRows(w.between, w.counts[from.activity])
+		if err := multiply(ctx, &w.items, w.between, w.y); err != nil {
+			return err
+		}
+	} else {
+		v := columnsOf(w.vectors, 0, min(from.factors, w.vectors.Cols))
+		coordinates := general(len(cases), v.Cols)
+		for c := range cases {
+			into := coordinates.Data[c*coordinates.Stride:][:v.Cols]
+			eachValue(cases[c].History, w.items.len(), func(i int32, x float32) {
+				dense.Axpy(x*down[i], line(v, int(i)), into)
+			})
+		}
+		if err := dense.Gemm(ctx, blas.NoTrans, blas.Trans, 1, v, coordinates, w.y, 1, nil); err != nil {
+			return err
+		}
+	}
+	scaleRows(w.y, up)
+	return nil
+}
+
+// eachValue calls fn for what a Snapshot makes of a history.
+func eachValue(history []Signal, items int, fn func(item int32, x float32)) {
+	for _, x := range history {
+		if x.Item >= 0 && int(x.Item) < items && x.Weight > 0 {
+			fn(x.Item, float32(damp(math.Min(float64(x.Weight), maxWeight))))
+		}
+	}
+}
+
+// blend sets lines to a setting's answers.
+func (w *trier) blend(set Filter, cases int) {
+	step, smooth, weight := w.parts[set.step()].Data, w.parts[set.smooth()].Data, float32(set.LowPass)
+	for i := range w.lines.Cols {
+		at := i * cases
+		for c := range cases {
+			w.lines.Data[c*w.lines.Stride+i] = step[at+c] + weight*smooth[at+c]
+		}
+	}
+}
+
+// Items is the number of items.
+func (w *trier) Items() int { return len(w.popular) }
+
+// Popular has all items, best first.
+func (w *trier) Popular() []Candidate { return w.popular }
+
+// Score returns the answer, whatever the history.
+func (w *trier) Score(_ []Signal, sc *Scratch) []Candidate {
+	sc.out = sc.out[:0]
+	for i, x := range w.answer {
+		if x > 0 {
+			sc.out = append(sc.out, Candidate{Item: int32(i), Score: x})
+		}
+	}
+	return sc.out
+}
+
+// ScoreItems is Score.
+func (w *trier) ScoreItems(history []Signal, _ []int32, sc *Scratch) []Candidate {
+	return w.Score(history, sc)
+}

@@ -1,0 +1,365 @@
+package cf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// spectralOracle is the filter by its formula, in float64: R~ in full, all of its singular
+// vectors, products of whole matrices. It returns the items x items matrix whose row i is the
+// answer to item i, and the eigenvalues of P.
+func spectralOracle(d *Dataset, set Filter) (*mat.Dense, []float64) {
+	x := matrixOf(d)
+	if d.log == nil { // a past
+		x.Apply(func(u, i int, _ float64) float64 { return float64(d.byUser.at(int32(u), int32(i))) }, x)
+	}
+	users, items := x.Dims()
+	sum := func(n int, v func(int) mat.Vector) []float64 {
+		sums := make([]float64, n)
+		for i := range n {
+			sums[i] = mat.Sum(v(i))
+		}
+		return sums
+	}
+	ofUsers := sum(users, func(u int) mat.Vector { return x.RowView(u) })
+	ofItems := sum(items, func(i int) mat.Vector { return x.ColView(i) })
+	power := func(p float64) *mat.DiagDense {
+		diagonal := mat.NewDiagDense(items, nil)
+		for i, degree := range ofItems {
+			if degree > 0 {
+				diagonal.SetDiag(i, math.Pow(degree, p))
+			}
+		}
+		return diagonal
+	}
+	var r, p mat.Dense
+	r.Apply(func(u, i int, x float64) float64 {
+		if x == 0 {
+			return 0
+		}
+		return x / math.Sqrt(ofUsers[u]*ofItems[i])
+	}, x)
+	p.Mul(r.T(), &r)
+	var svd mat.SVD
+	if !svd.Factorize(&r, mat.SVDThin) {
+		panic("no decomposition")
+	}
+	var v, projection, smooth, step, blurred mat.Dense
+	svd.VTo(&v)
+	values := svd.Values(nil)
+	for i := range values {
+		values[i] *= values[i]
+	}
+	k := set.Factors
+	for k > len(values) || values[k-1] < eigenLeast {
+		k--
+	}
+	first := v.Slice(0, items, 0, k)
+	projection.Mul(first, first.T())
+	smooth.Product(power(-.5), &projection, power(.5))
+	smooth.Scale(set.LowPass, &smooth)
+	counts, all := mat.NewDiagDense(users, nil), 0.
+	for u, degree := range ofUsers {
+		if degree > 0 {
+			counts.SetDiag(u, math.Pow(degree, set.Activity)*mat.Sum(x))
+			all += math.Pow(degree, 1+set.Activity)
+		}
+	}
+	step.Product(power(-set.Exponent), r.T(), counts, &r, power(set.Exponent))
+	step.Scale(1/all, &step)
+	blurred.Add(&step, &smooth)
+	// db/dt = -P b from b, one classical Runge-Kutta step.
+	slope := func(b mat.Matrix) *mat.Dense {
+		var s mat.Dense
+		s.Mul(b, &p)
+		s.Scale(-1, &s)
+		return &s
+	}
+	along := func(h float64, k *mat.Dense) *mat.Dense {
+		var b mat.Dense
+		b.Scale(h, k)
+		b.Add(&blurred, &b)
+		return &b
+	}
+	t := set.Sharpening
+	k1 := slope(&blurred)
+	k2 := slope(along(t/2, k1))
+	k3 := slope(along(t/2, k2))
+	k4 := slope(along(t, k3))
+	var sharp mat.Dense
+	sharp.Apply(func(i, j int, b float64) float64 {
+		return b + t/6*(k1.At(i, j)+2*k2.At(i, j)+2*k3.At(i, j)+k4.At(i, j))
+	}, &blurred)
+	return &sharp, values
+}
+
+// spectralShops are datasets to filter, by name.
+func spectralShops() map[string]*Dataset {
+	build := func(fill func(b *Builder)) *Dataset {
+		b := NewBuilder()
+		fill(b)
+		return b.Build()
+	}
+	sold := func(b *Builder) { b.AddBasket([]string{"never seen", "never chosen"}) }
+	return map[string]*Dataset{
+		"many users":       shop(1, 90, 40, 700),
+		"many items":       shop(2, 30, 120, 500),
+		"more than blocks": shop(3, 150, 300, 2000),
+		"one item":         build(func(b *Builder) { b.Add("a", "x", 1, 0); b.Add("b", "x", 3, 0) }),
+		"one user":         build(func(b *Builder) { b.Add("a", "x", 1, 0); b.Add("a", "y", 3, 0); b.Add("a", "y", 1, 1); sold(b) }),
+		"one of each":      build(func(b *Builder) { b.Add("a", "x", 2, 0) }),
+		"two who share nothing": build(func(b *Builder) {
+			b.Add("a", "x", 1, 0)
+			b.Add("a", "y", 1, 0)
+			b.Add("b", "z", 7, 0)
+			sold(b)
+		}),
+		"no users": build(sold),
+		"nothing":  build(func(*Builder) {}),
+		// A past whose last users are empty, and items nobody chose.
+		"a past": shop(4, 80, 60, 500).before(30_000),
+	}
+}
+
+func spectralOf(t *testing.T, d *Dataset, set Filter, n, workers int) (*spectrum, rows) {
+	t.Helper()
+	o := Options{Seed: 5, Workers: workers}
+	s, err := newSpectrum(t.Context(), d, set.Factors, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := spectral(t.Context(), d, set, n, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, m
+}
+
+func TestSpectralIsItsFormula(t *testing.T) {
+	for name, d := range spectralShops() {
+		for _, set := range []Filter{
+			{Factors: 1000, LowPass: .25},
+			{Factors: 1000, Exponent: .1, Activity: .2, Sharpening: 1.5},
+			{Factors: 1000, LowPass: .3, Exponent: .2, Sharpening: 2.5},
+			{Factors: 1, LowPass: .5, Exponent: .1, Activity: .3, Sharpening: 1},
+			{Factors: 6, LowPass: .5, Sharpening: 2},
+			{Factors: 7, LowPass: 1, Exponent: -.1, Activity: -.2, Sharpening: 3},
+		} {
+			t.Run(fmt.Sprint(name, ", ", set), func(t *testing.T) {
+				s, got := spectralOf(t, d, set, 1000, 2)
+				if got.len() != d.Items() || got.width != d.Items() {
+					t.Fatalf("%d x %d, want %d items", got.len(), got.width, d.Items())
+				}
+				if d.Users() == 0 || d.Items() == 0 {
+					if len(got.columns) > 0 {
+						t.Fatalf("%d entries of nothing", len(got.columns))
+					}
+					return
+				}
+				want, values := spectralOracle(d, set)
+				for k, x := range s.values {
+					if !near(x, values[k], 1e-4) {
+						t.Fatalf("eigenvalue %d is %g, want %g", k, x, values[k])
+					}
+				}
+				if k := len(s.values); k > 0 && k < len(values) && s.values[k-1]-values[k] < 1e-4 {
+					t.Skipf("value %d of %g is no end of a space: the next is %g", k, s.values[k-1], values[k])
+				}
+				for i := range d.Items() {
+					for j := range d.Items() {
+						if i == j {
+							if x := got.at(int32(i), int32(i)); x != 0 {
+								t.Fatalf("item %d speaks for itself by %g", i, x)
+							}
+						} else if x := float64(got.at(int32(i), int32(j))); math.Abs(x-want.At(i, j)) > 2e-5 || x-x != 0 {
+							t.Fatalf("(%d, %d) is %g, want %g", i, j, x, want.At(i, j))
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestSpectralKeepsTheStrongest(t *testing.T) {
+	d, set := shop(1, 60, 90, 900), Filter{Factors: 8, LowPass: .3, Exponent: .1, Sharpening: 2}
+	_, all := spectralOf(t, d, set, 1000, 2)
+	_, few := spectralOf(t, d, set, 5, 2)
+	for i := range int32(d.Items()) {
+		columns, values := few.row(i)
+		if len(columns) != 5 {
+			t.Fatalf("row %d has %d items", i, len(columns))
+		}
+		least := math.Inf(1)
+		for k, c := range columns {
+			if values[k] != all.at(i, c) {
+				t.Fatalf("row %d changed", i)
+			}
+			least = min(least, math.Abs(float64(values[k])))
+		}
+		others, sizes := all.row(i)
+		for k, c := range others {
+			if few.at(i, c) == 0 && math.Abs(float64(sizes[k])) > least {
+				t.Fatalf("row %d left %g out and kept %g", i, sizes[k], least)
+			}
+		}
+	}
+}
+
+func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
+	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
+	cases := spectralCases(d)
+	var s0 *spectrum
+	var rows0 rows
+	var trial0 []*Measurement
+	for workers := 1; workers <= 3; workers++ {
+		s, m := spectralOf(t, d, set, 50, workers)
+		results, err := s.newTrial(d, cases, Protocol{K: 10}, workers).measure(t.Context(), blends(set), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if workers == 1 {
+			s0, rows0, trial0 = s, m, results
+			continue
+		}
+		if !reflect.DeepEqual(s0, s) || !reflect.DeepEqual(rows0, m) || !reflect.DeepEqual(trial0, results) {
+			t.Fatalf("%d workers change the result", workers)
+		}
+	}
+}
+
+// spectralCases asks for what the users of a dataset have, by all but a third of it.
+func spectralCases(d *Dataset) []Case {
+	var cases []Case
+	for _, user := range d.userIDs {
+		history, _ := d.History(user)
+		var c Case
+		for k, x := range history {
+			if k%3 == 1 {
+				c.Relevant = append(c.Relevant, x.Item)
+			} else {
+				c.History = append(c.History, x)
+			}
+		}
+		slices.Sort(c.Relevant)
+		cases = append(cases, c)
+	}
+	return append(cases, Case{}, Case{History: []Signal{
+		{Item: -1, Weight: 1}, {Item: 1e6, Weight: 1}, {Item: 1, Weight: -1}, {Item: 2, Weight: float32(math.NaN())},
+		{Item: 3, Weight: float32(math.Inf(1))}, {Item: 4, Weight: 2}, {Item: 4, Weight: 1},
+	}, Relevant: []int32{5, 6}})
+}
+
+// TestTrialIsTheSumOfRows: what a trial measures is what a Snapshot with all rows reaches.
+func TestTrialIsTheSumOfRows(t *testing.T) {
+	d := shop(3, 150, 100, 2000)
+	cases := spectralCases(d)
+	settings := []Filter{
+		{Factors: 20, LowPass: .3, Exponent: .1, Sharpening: 2.5},
+		{Factors: 20, LowPass: .3, Exponent: .1},
+		{Factors: 20, LowPass: 0, Exponent: .2, Activity: .3, Sharpening: 1},
+		{Factors: 5, LowPass: 1, Exponent: 0, Sharpening: 1},
+	}
+	s, err := newSpectrum(t.Context(), d, 20, Options{Workers: 2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.newTrial(d, cases, Protocol{K: 10}, 2).measure(t.Context(), settings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, set := range settings {
+		m, err := s.rows(t.Context(), set, 1000, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Snapshot{algorithm: EASE, itemIDs: d.itemIDs, popular: popularity(d), linear: m}
+		want, err := Measure(t.Context(), r.derive(), cases, Protocol{K: 10}, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, x := range want.Metrics {
+			if !near(got[i].Metrics[name], x, 1e-6) {
+				t.Errorf("%v: %s is %g, want %g", set, name, got[i].Metrics[name], x)
+			}
+		}
+	}
+}
+
+func TestChooseSpectral(t *testing.T) {
+	d := shop(3, 150, 100, 2000)
+	cases, p := spectralCases(d), Protocol{K: 10}
+	var told []float64
+	set, m, err := chooseSpectral(t.Context(), d, cases, p, Recall, Options{Seed: 3, Workers: 2}, func(x float64) { told = append(told, x) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, x := range told {
+		if k > 0 && x < told[k-1] || x < 0 || x > 1 {
+			t.Fatalf("progress %v", told)
+		}
+	}
+	s, err := newSpectrum(t.Context(), d, 512, Options{Seed: 3, Workers: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := s.newTrial(d, cases, p, 1)
+	for _, vary := range []func(Filter) []Filter{closeBlends} {
+		results, err := tr.measure(t.Context(), vary(set), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, other := range results {
+			if other.Metrics["recall@10"] > m.Metrics["recall@10"] {
+				t.Errorf("%v reaches %g, %v that was chosen %g", vary(set)[i], other.Metrics["recall@10"], set, m.Metrics["recall@10"])
+			}
+		}
+	}
+	if _, _, err := chooseSpectral(t.Context(), d, cases, Protocol{}, Recall, Options{}, nil); err == nil {
+		t.Error("no error for lists of 0")
+	}
+	if _, m, err := chooseSpectral(t.Context(), NewBuilder().Build(), nil, p, Recall, Options{}, nil); err != nil || m == nil {
+		t.Errorf("nothing to choose from: %v, %v", m, err)
+	}
+}
+
+func TestSpectralIsCancelled(t *testing.T) {
+	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
+	for name, run := range map[string]func(ctx context.Context, done func(float64)) error{
+		"spectrum": func(ctx context.Context, done func(float64)) error {
+			_, err := newSpectrum(ctx, d, 70, Options{Workers: 2}, done)
+			return err
+		},
+		"rows": func(ctx context.Context, done func(float64)) error {
+			_, err := spectral(ctx, d, set, 10, Options{Workers: 2}, done)
+			return err
+		},
+		"choice": func(ctx context.Context, done func(float64)) error {
+			_, _, err := chooseSpectral(ctx, d, spectralCases(d), Protocol{K: 5}, NDCG, Options{}, done)
+			return err
+		},
+	} {
+		for _, after := range []float64{0, .05, .5} {
+			ctx, cancel := context.WithCancel(t.Context())
+			if after == 0 {
+				cancel()
+			}
+			err := run(ctx, func(x float64) {
+				if x >= after {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s cancelled after %g: %v", name, after, err)
+			}
+			cancel()
+		}
+	}
+}
