@@ -227,8 +227,8 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 	if want := "20260301T120000.000Z-" + model.GetAlgorithm(); version != want {
 		t.Errorf("version %q, want %q", version, want)
 	}
-	if model.GetUsers() != 60 || model.GetItems() != 40 || model.GetInteractions() != 480 ||
-		model.GetSizeBytes() != int64(len(f.shelf.payloads[version])) || model.GetChoice() == "" || len(model.GetEvaluations()) != 4 {
+	if model.GetUsers() != 60 || model.GetItems() != 50 || model.GetInteractions() != 480 ||
+		model.GetSizeBytes() != int64(len(f.shelf.payloads[version])) || model.GetChoice() == "" || len(model.GetEvaluations()) != 5 {
 		t.Errorf("%v", model)
 	}
 	if got, err := f.GetModel(t.Context(), &attunev1.GetModelRequest{Version: "active"}); err != nil || got.GetVersion() != version {
