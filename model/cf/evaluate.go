@@ -15,6 +15,8 @@ type Evaluation struct {
 	Settings Settings
 	// Metrics by name, as Measure has them, means over the users.
 	Metrics map[string]float64
+	// Errors are the standard errors of Metrics, but of Coverage, which is no mean.
+	Errors map[string]float64
 	// Users that had something held out; where clicks are foretold, those.
 	Users int
 	// Fit is how long the fit took, by the clock of the Options.
@@ -37,6 +39,8 @@ type Plan struct {
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation
+	// Metric names what they are compared by, as in "ndcg@10"; "" where there are none.
+	Metric string
 	// Choice is a sentence that says why this algorithm.
 	Choice string
 }
@@ -58,10 +62,10 @@ func (t *trial) worth(p Protocol) float64 {
 	return reached
 }
 
-func (t *trial) evaluation() Evaluation {
+func (t *trial) evaluation(p Protocol) Evaluation {
 	return Evaluation{
 		Algorithm: t.plan.Algorithm, Settings: t.plan.Settings, Metrics: t.measured.Metrics,
-		Users: len(t.measured.lists), Fit: t.took,
+		Errors: t.measured.errors(p.K), Users: len(t.measured.lists), Fit: t.took,
 	}
 }
 
@@ -87,8 +91,9 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	}
 	plan := o.best(trials).plan
 	for _, t := range trials {
-		plan.Evaluations = append(plan.Evaluations, t.evaluation())
+		plan.Evaluations = append(plan.Evaluations, t.evaluation(o.Protocol))
 	}
+	plan.Metric = o.Protocol.Metric().At(o.Protocol.K)
 	plan.Choice = o.choice(d, h, plan)
 	return plan, nil
 }
@@ -111,7 +116,7 @@ func (h *holdout) tryAll(ctx context.Context, o Options, progress Progress) ([]*
 		}
 		trials = append(trials, t)
 		if o.Evaluated != nil {
-			o.Evaluated(t.evaluation())
+			o.Evaluated(t.evaluation(o.Protocol))
 		}
 	}
 	return trials, nil

@@ -2,6 +2,7 @@ package cf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,18 +25,34 @@ type Settings struct {
 	Fade float32
 }
 
+// setting is one of Settings by its name.
+type setting struct {
+	name  string
+	value float64
+}
+
+// named returns what is set, in the order in which it is told.
+func (s Settings) named() []setting {
+	all := []setting{
+		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias}, {"fade", float64(s.Fade)},
+	}
+	return slices.DeleteFunc(all, func(x setting) bool { return x.value == 0 })
+}
+
+// Values returns what is set, by name.
+func (s Settings) Values() map[string]float64 {
+	values := map[string]float64{}
+	for _, x := range s.named() {
+		values[x.name] = x.value
+	}
+	return values
+}
+
 // String lists what is set.
 func (s Settings) String() string {
 	var parts []string
-	for _, x := range []struct {
-		name  string
-		value float64
-	}{
-		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias}, {"fade", float64(s.Fade)},
-	} {
-		if x.value != 0 {
-			parts = append(parts, fmt.Sprintf("%s %g", x.name, x.value))
-		}
+	for _, x := range s.named() {
+		parts = append(parts, fmt.Sprintf("%s %g", x.name, x.value))
 	}
 	return strings.Join(parts, ", ")
 }
