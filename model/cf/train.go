@@ -35,6 +35,10 @@ type Options struct {
 	// EvaluatedUsers is how many users are evaluated at most, and EvaluatedClicks how many clicks
 	// where each has its list; 4,000 and 16,000 where 0.
 	EvaluatedUsers, EvaluatedClicks int
+	// Budget is how long the choice may take by the estimate of cost.go, which leaves out what
+	// is too much; 10 minutes where 0. It is no time by the clock: the same data give the same
+	// choice on any machine.
+	Budget time.Duration
 	// Workers is the number of goroutines; GOMAXPROCS where 0. It does not change the result.
 	Workers int
 	// Now is the clock that Evaluation.Fit is measured with; where nil, Fit stays 0.
@@ -61,6 +65,9 @@ func (o Options) filled() Options {
 	fill(&o.EvaluatedClicks, 45_000)
 	fill(&o.Protocol.K, 10)
 	fill(&o.Workers, runtime.GOMAXPROCS(0))
+	if o.Budget <= 0 {
+		o.Budget = 10 * time.Minute
+	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
 	}

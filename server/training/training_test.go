@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
@@ -227,7 +228,7 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 	if want := "20260301T120000.000Z-" + model.GetAlgorithm(); version != want {
 		t.Errorf("version %q, want %q", version, want)
 	}
-	if model.GetUsers() != 60 || model.GetItems() != 50 || model.GetInteractions() != 480 ||
+	if model.GetUsers() != 60 || model.GetItems() != 40 || model.GetInteractions() != 480 ||
 		model.GetSizeBytes() != int64(len(f.shelf.payloads[version])) || model.GetChoice() == "" || len(model.GetEvaluations()) != 5 {
 		t.Errorf("%v", model)
 	}
@@ -390,6 +391,12 @@ func TestRequestsAreChecked(t *testing.T) {
 	fields := map[string]func() error{
 		"algorithm": func() error {
 			return f.Train(&attunev1.TrainRequest{Algorithm: "magic"}, &stream{ctx: t.Context()})
+		},
+		"activate_worse": func() error {
+			return f.Train(&attunev1.TrainRequest{KeepActive: true, ActivateWorse: true}, &stream{ctx: t.Context()})
+		},
+		"budget": func() error {
+			return f.Train(&attunev1.TrainRequest{Budget: durationpb.New(-1)}, &stream{ctx: t.Context()})
 		},
 		"version": func() error { _, err := f.GetModel(t.Context(), &attunev1.GetModelRequest{}); return err },
 		"page_size": func() error {
