@@ -85,7 +85,8 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if h == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
-	trials, err := h.tryAll(ctx, o, progress)
+	scopes := o.scopes(h)
+	trials, err := h.tryAll(ctx, scopes, o, progress)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -94,22 +95,30 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 		plan.Evaluations = append(plan.Evaluations, t.evaluation(o.Protocol))
 	}
 	plan.Metric = o.Protocol.Metric().At(o.Protocol.K)
-	plan.Choice = o.choice(d, h, plan)
+	plan.Choice = o.choice(d, h, plan, scopes)
 	return plan, nil
 }
 
-// tryAll evaluates what the options ask for.
-func (h *holdout) tryAll(ctx context.Context, o Options, progress Progress) ([]*trial, error) {
-	tries := o.tries(h.past)
+// tryAll evaluates what is in scope. Progress goes by what each costs.
+func (h *holdout) tryAll(ctx context.Context, scopes []scope, o Options, progress Progress) ([]*trial, error) {
+	var total, done float64
+	for _, s := range scopes {
+		total += s.cost().Seconds()
+	}
 	var trials []*trial
-	for k, algorithm := range tries {
-		part := scaled(progress, float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries)))
+	for _, s := range scopes {
+		if s.settings == 0 {
+			continue
+		}
+		from := done / total
+		done += s.cost().Seconds()
+		part := scaled(progress, from, done/total)
 		var t *trial
 		var err error
-		if algorithm == Blend {
+		if s.algorithm == Blend {
 			t, err = h.blendOf(ctx, trials, o, part)
 		} else {
-			t, err = h.try(ctx, algorithm, o, part)
+			t, err = h.try(ctx, s, o, part)
 		}
 		if err != nil {
 			return nil, err
@@ -187,7 +196,7 @@ func (o Options) unevaluated(d *Dataset) Plan {
 	return plan
 }
 
-func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
+func (o Options) choice(d *Dataset, h *holdout, plan Plan, scopes []scope) string {
 	metric := o.Protocol.Metric().At(o.Protocol.K)
 	about := fmt.Sprintf(h.about, len(h.cases))
 	with := plan.Settings.String()
@@ -196,8 +205,8 @@ func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
 	}
 	var text strings.Builder
 	if o.Algorithm != Auto && o.Algorithm != Blend {
-		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s.",
-			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with)
+		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s%s.",
+			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with, o.omitted(scopes))
 		return text.String()
 	}
 	var chosen, popular float64
@@ -221,23 +230,29 @@ func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
 	if n := len(activeItems(d)); n > o.EASEMaxItems {
 		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
 	}
-	text.WriteByte('.')
+	text.WriteString(o.omitted(scopes) + ".")
 	return text.String()
 }
 
-// try fits one algorithm on the past with one setting after the other, and returns the best.
-func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (*trial, error) {
+// try fits one algorithm on the past with one setting after the other, as many as are in scope,
+// and returns the best.
+func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
+	algorithm, tried := s.algorithm, 0
+	next := func() Progress {
+		tried++
+		return scaled(progress, float64(tried-1)/float64(s.settings), float64(tried)/float64(s.settings))
+	}
 	settings, steps := search(algorithm, h.past, o)
-	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, scaled(progress, 0, 1/float64(len(steps)+1)))
+	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 	if err != nil {
 		return nil, err
 	}
-	for k, step := range steps {
-		tried := step(best.plan.Settings)
-		for q, settings := range tried {
-			done := (float64(k+1) + float64(q)/float64(len(tried))) / float64(len(steps)+1)
-			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o,
-				scaled(progress, done, done+1/float64(len(tried)*(len(steps)+1))))
+	for _, step := range steps {
+		for _, settings := range step(best.plan.Settings) {
+			if tried == s.settings {
+				break
+			}
+			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 			if err != nil {
 				return nil, err
 			}

@@ -46,7 +46,8 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 				chosen, of = append(chosen, lessons[k]), append(of, contexts[k])
 			}
 		}
-		if s.blend.weights, err = s.blend.fitWeights(ctx, chosen, of, o.Workers); err != nil {
+		fitted := func(n int) float64 { return .6 + .4*float64(fold+n)/(folds+1) }
+		if s.blend.weights, err = s.blend.fitWeights(ctx, chosen, of, o.Workers, share(done, fitted(0), fitted(1))); err != nil {
 			return nil, err
 		}
 		if fold == folds {
@@ -219,7 +220,7 @@ func (c *Case) closed(p Protocol) func(item int32) bool {
 }
 
 // fitWeights fits weights for all lists, and from there those of each context.
-func (b *blend) fitWeights(ctx context.Context, lessons []lesson, of []int, workers int) (weights [len(contexts)][]float32, err error) {
+func (b *blend) fitWeights(ctx context.Context, lessons []lesson, of []int, workers int, done func(float64)) (weights [len(contexts)][]float32, err error) {
 	width := b.features()
 	var said []lesson
 	byContext := [len(contexts)][]lesson{}
@@ -233,10 +234,16 @@ func (b *blend) fitWeights(ctx context.Context, lessons []lesson, of []int, work
 	if err != nil {
 		return weights, err
 	}
+	if done != nil {
+		done(.5) // all lists are as many as those of the contexts together
+	}
 	for k, lessons := range byContext {
 		pull := contextPull + contextDoubt/float64(max(len(lessons), 1))
 		if weights[k], err = softmax(ctx, lessons, all, pull, workers); err != nil {
 			return weights, err
+		}
+		if done != nil {
+			done(.5 + .5*float64(k+1)/float64(len(byContext)))
 		}
 	}
 	return weights, nil

@@ -72,12 +72,8 @@ func vary[T any](set func(s *Settings, x T), values ...T) step {
 	}
 }
 
-// manyItems is the number of items above which fewer settings of EASE are tried, as each
-// costs a fit.
-const manyItems = 2500
-
 // search returns what an algorithm is fitted with unseen, and what is tried from there, one
-// setting after the other.
+// setting after the other, those that promise most first: a budget leaves out the last ones.
 func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 	lambda := func(s *Settings, x float64) { s.Lambda = x }
 	near := func(s *Settings, x float64) { s.Near = x }
@@ -89,13 +85,9 @@ func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 		if d.dated() {
 			steps = append(steps, vary(near, .5))
 		}
-		if len(activeItems(d)) > manyItems {
-			steps = append(steps, vary(lambda, 50))
-		} else {
-			steps = append(steps, vary(lambda, 20, 50, 100, 400),
-				vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
-				vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
-		}
+		steps = append(steps, vary(lambda, 50, 20, 100, 400),
+			vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
+			vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
 	case ALS:
 		first = Settings{Lambda: 4}
 		steps = append(steps, vary(lambda, 1))
