@@ -250,9 +250,14 @@ type Rejected interface {
 // Evaluation is what one algorithm reached on held-out events.
 type Evaluation struct {
 	Algorithm string
-	Metrics   map[string]float64
-	Users     int
-	Fit       time.Duration
+	// Settings are what it was fitted with, by name; what is not set is not there.
+	Settings map[string]float64
+	Metrics  map[string]float64
+	// Errors are the standard errors of Metrics that are means. Versions of before they were
+	// kept have none.
+	Errors map[string]float64
+	Users  int
+	Fit    time.Duration
 }
 
 // Model describes one trained version.
@@ -266,6 +271,9 @@ type Model struct {
 	Interactions int
 	SizeBytes    int64
 	Evaluations  []Evaluation
+	// Metric names what versions are compared by; "" where nothing was evaluated, and in
+	// versions of before it was kept.
+	Metric string
 	// Choice says why this algorithm.
 	Choice string
 }

@@ -24,6 +24,7 @@ type CLI struct {
 	Demo      demoCmd      `cmd:"" help:"Make a small shop, stream it in, train, and recommend to three visitors."`
 	Import    importCmd    `cmd:"" help:"Stream a file of events in."`
 	Train     trainCmd     `cmd:"" help:"Train a model on the history."`
+	Models    modelsCmd    `cmd:"" help:"The trained versions, and which one is in service."`
 	Evaluate  evaluateCmd  `cmd:"" help:"Measure the training on a public data set, beside what others reached."`
 	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
 	Items     itemsCmd     `cmd:"" help:"The catalog, and lists around its items."`

@@ -10,8 +10,17 @@ import (
 	"golang.org/x/term"
 )
 
-// progressEvery is the time between two lines where there is no terminal.
-const progressEvery = 5 * time.Second
+const (
+	// progressEvery is the time between two lines where there is no terminal.
+	progressEvery = 5 * time.Second
+	// estimateAfter is the time that something takes before the time left is worth saying.
+	estimateAfter = time.Second
+)
+
+// timeLeft estimates how long the rest takes where a share, 0 to 1, took so long.
+func timeLeft(took time.Duration, share float64) time.Duration {
+	return time.Duration(float64(took) * (1 - share) / max(share, 1e-6)).Round(time.Second)
+}
 
 // progress shows how far something is: a bar on a terminal, else a line now and then.
 type progress struct {
@@ -58,8 +67,7 @@ func (p *progress) show(done, count int64) {
 	}
 	p.last = now
 	share := float64(min(done, p.total)) / float64(p.total)
-	left := time.Duration(float64(took) * (1 - share) / max(share, 1e-6)).Round(time.Second)
-	_, _ = fmt.Fprintf(p.out, "%s %s, %s/s, %.0f%%, %s left\n", p.what, thousands(count), thousands(int64(rate)), 100*share, left)
+	_, _ = fmt.Fprintf(p.out, "%s %s, %s/s, %.0f%%, %s left\n", p.what, thousands(count), thousands(int64(rate)), 100*share, timeLeft(took, share))
 }
 
 // say shows a message beside the progress.

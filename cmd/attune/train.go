@@ -9,16 +9,20 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
 type trainCmd struct {
-	Algorithm  string `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity" default:"auto"`
-	Seed       int64  `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
-	KeepActive bool   `help:"Leave the model in service as it is."`
+	Algorithm     string        `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity,blend" default:"auto"`
+	Seed          int64         `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
+	Budget        time.Duration `help:"How long the choice of algorithm and settings may take on a small server, by an estimate: what is too much is not tried." default:"10m" placeholder:"DURATION"`
+	KeepActive    bool          `help:"Leave the model in service as it is." xor:"activation"`
+	ActivateWorse bool          `help:"Put the new model in service even where it is worse than the one there beyond noise." xor:"activation"`
 	remote
 }
 
@@ -29,20 +33,19 @@ func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer server.conn.Close()
-	model, err := train(ctx, server, &attunev1.TrainRequest{Algorithm: c.Algorithm, Seed: c.Seed, KeepActive: c.KeepActive}, os.Stderr)
+	model, err := train(ctx, server, &attunev1.TrainRequest{
+		Algorithm: c.Algorithm, Seed: c.Seed, Budget: durationpb.New(c.Budget),
+		KeepActive: c.KeepActive, ActivateWorse: c.ActivateWorse,
+	}, os.Stderr)
 	if err != nil {
 		return server.failure(err)
 	}
-	if c.Output == "json" {
-		return printJSON(out, model)
-	}
-	p := &printer{to: out}
-	printModel(p, model)
-	return p.err
+	return c.show(out, model)
 }
 
-// train trains and shows its phases on progress: over each other on a terminal, else only
-// the beginning and the end of each.
+// train trains and shows its phases on progress, each with the time that is left, and in the
+// end whether the model is in service: over each other on a terminal, else only the end of
+// each, and how far it is now and then.
 func train(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, progress *os.File) (*attunev1.Model, error) {
 	stream, err := server.models.Train(ctx, request)
 	if err != nil {
@@ -62,6 +65,7 @@ func train(ctx context.Context, server *shopServer, request *attunev1.TrainReque
 		show.show(response)
 		if response.GetModel() != nil {
 			model = response.GetModel()
+			show.say(plain(response.GetMessage()))
 		}
 	}
 	show.end()
@@ -76,14 +80,26 @@ type phases struct {
 	out  io.Writer
 	over bool
 	open bool
+	// phase is the one under way, since started; last is when something was shown.
+	phase         attunev1.TrainPhase
+	started, last time.Time
 }
 
 func (s *phases) show(r *attunev1.TrainResponse) {
+	now := time.Now()
+	if s.phase != r.GetPhase() || s.started.IsZero() {
+		s.phase, s.started, s.last = r.GetPhase(), now, now
+	}
 	lasting := r.GetProgress() >= 1 || r.GetEvaluation() != nil
-	if !s.over && !lasting || r.GetPhase() == attunev1.TrainPhase_DONE {
+	due := s.over || lasting || now.Sub(s.last) >= progressEvery
+	if !due || r.GetPhase() == attunev1.TrainPhase_DONE {
 		return
 	}
+	s.last = now
 	text := fmt.Sprintf("%-13s %3.0f%%  %s", phaseName(r.GetPhase()), 100*r.GetProgress(), plain(r.GetMessage()))
+	if took := now.Sub(s.started); !lasting && r.GetProgress() > 0 && took >= estimateAfter {
+		text += fmt.Sprintf(", %s left", timeLeft(took, r.GetProgress()))
+	}
 	if r.GetEvaluation() != nil {
 		text = fmt.Sprintf("%-13s       %s", phaseName(r.GetPhase()), plain(r.GetMessage()))
 	}
@@ -91,9 +107,15 @@ func (s *phases) show(r *attunev1.TrainResponse) {
 		s.wipe()
 	}
 	_, _ = fmt.Fprint(s.out, text) // showing is not worth an error
-	if s.open = !lasting; lasting {
+	if s.open = s.over && !lasting; !s.open {
 		_, _ = fmt.Fprintln(s.out)
 	}
+}
+
+// say shows a line of its own.
+func (s *phases) say(text string) {
+	s.wipe()
+	_, _ = fmt.Fprintln(s.out, text)
 }
 
 func (s *phases) wipe() {
@@ -111,9 +133,9 @@ func phaseName(phase attunev1.TrainPhase) string {
 
 // printModel prints a model and its metrics, an algorithm a row.
 func printModel(p *printer, m *attunev1.Model) {
-	state := ""
-	if m.GetActive() {
-		state = ", in service"
+	state := inService(m)
+	if state != "" {
+		state = ", " + state
 	}
 	p.line("model %s: %s of %s interactions, %s users, %s items, %s bytes%s", m.GetVersion(), m.GetAlgorithm(), thousands(m.GetInteractions()),
 		thousands(m.GetUsers()), thousands(m.GetItems()), thousands(m.GetSizeBytes()), state)
@@ -130,13 +152,22 @@ func printModel(p *printer, m *attunev1.Model) {
 		}
 	}
 	metrics := slices.Sorted(maps.Keys(names))
-	rows := []string{"algorithm\t" + strings.Join(metrics, "\t") + "\tusers\tfit"}
+	rows := []string{"algorithm\t" + strings.Join(metrics, "\t") + "\tusers\tfit\tsettings"}
 	for _, e := range m.GetEvaluations() {
 		row := e.GetAlgorithm()
 		for _, name := range metrics {
 			row += fmt.Sprintf("\t%.4f", e.GetMetrics()[name])
 		}
-		rows = append(rows, row+fmt.Sprintf("\t%d\t%.2f s", e.GetUsers(), e.GetFitSeconds()))
+		rows = append(rows, row+fmt.Sprintf("\t%d\t%.2f s\t%s", e.GetUsers(), e.GetFitSeconds(), settingsOf(e)))
 	}
 	p.table("  ", rows)
+}
+
+// settingsOf lists what an algorithm was fitted with.
+func settingsOf(e *attunev1.Evaluation) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(e.GetSettings())) {
+		all = append(all, fmt.Sprintf("%s %g", plain(name), e.GetSettings()[name]))
+	}
+	return strings.Join(all, ", ")
 }

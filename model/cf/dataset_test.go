@@ -218,7 +218,7 @@ func TestProgressGrows(t *testing.T) {
 	if err != nil || last < .99 {
 		t.Fatal(err, last)
 	}
-	if want := []string{ItemKNN, EASE, ALS, Popularity, Blend}; !slices.Equal(told, want) || len(evaluations) != len(want) {
+	if want := []string{ItemKNN, EASE, Spectral, ALS, Popularity, Blend}; !slices.Equal(told, want) || len(evaluations) != len(want) {
 		t.Fatalf("%v, want %v", told, want)
 	}
 	if evaluations[0].Fit != time.Second {

@@ -16,7 +16,8 @@ import (
 //
 //	"ATTUNECF"  version uint16
 //	algorithm   length uint32, bytes
-//	settings    lambda, dropout, near, debias, fade: 5 x float32
+//	settings    lambda, dropout, near, debias, fade; of a filter factors, low-pass, exponent,
+//	            activity, sharpening: 10 x float32
 //	items       uint32; each id: length uint32, bytes; ids increase
 //	popularity  items x float32
 //	similar, together, linear: each rows uint32 (items or 0); each row's length uint32;
@@ -100,7 +101,13 @@ func (e *encoder) floats(all []float32) {
 }
 
 func (e *encoder) settings(s Settings) {
-	e.floats([]float32{float32(s.Lambda), float32(s.Dropout), float32(s.Near), float32(s.Debias), s.Fade})
+	f := s.Filter
+	for _, x := range []float64{
+		s.Lambda, s.Dropout, s.Near, s.Debias, float64(s.Fade),
+		float64(f.Factors), f.LowPass, f.Exponent, f.Activity, f.Sharpening,
+	} {
+		e.number(math.Float32bits(float32(x)))
+	}
 }
 
 func (e *encoder) rows(m *rows) {

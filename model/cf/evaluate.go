@@ -15,6 +15,8 @@ type Evaluation struct {
 	Settings Settings
 	// Metrics by name, as Measure has them, means over the users.
 	Metrics map[string]float64
+	// Errors are the standard errors of Metrics, but of Coverage, which is no mean.
+	Errors map[string]float64
 	// Users that had something held out; where clicks are foretold, those.
 	Users int
 	// Fit is how long the fit took, by the clock of the Options.
@@ -37,6 +39,8 @@ type Plan struct {
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation
+	// Metric names what they are compared by, as in "ndcg@10"; "" where there are none.
+	Metric string
 	// Choice is a sentence that says why this algorithm.
 	Choice string
 }
@@ -58,10 +62,10 @@ func (t *trial) worth(p Protocol) float64 {
 	return reached
 }
 
-func (t *trial) evaluation() Evaluation {
+func (t *trial) evaluation(p Protocol) Evaluation {
 	return Evaluation{
 		Algorithm: t.plan.Algorithm, Settings: t.plan.Settings, Metrics: t.measured.Metrics,
-		Users: len(t.measured.lists), Fit: t.took,
+		Errors: t.measured.errors(p.K), Users: len(t.measured.lists), Fit: t.took,
 	}
 }
 
@@ -81,37 +85,47 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if h == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
-	trials, err := h.tryAll(ctx, o, progress)
+	scopes := o.scopes(h)
+	trials, err := h.tryAll(ctx, scopes, o, progress)
 	if err != nil {
 		return Plan{}, err
 	}
 	plan := o.best(trials).plan
 	for _, t := range trials {
-		plan.Evaluations = append(plan.Evaluations, t.evaluation())
+		plan.Evaluations = append(plan.Evaluations, t.evaluation(o.Protocol))
 	}
-	plan.Choice = o.choice(d, h, plan)
+	plan.Metric = o.Protocol.Metric().At(o.Protocol.K)
+	plan.Choice = o.choice(d, h, plan, scopes)
 	return plan, nil
 }
 
-// tryAll evaluates what the options ask for.
-func (h *holdout) tryAll(ctx context.Context, o Options, progress Progress) ([]*trial, error) {
-	tries := o.tries(h.past)
+// tryAll evaluates what is in scope. Progress goes by what each costs.
+func (h *holdout) tryAll(ctx context.Context, scopes []scope, o Options, progress Progress) ([]*trial, error) {
+	var total, done float64
+	for _, s := range scopes {
+		total += s.cost().Seconds()
+	}
 	var trials []*trial
-	for k, algorithm := range tries {
-		part := scaled(progress, float64(k)/float64(len(tries)), float64(k+1)/float64(len(tries)))
+	for _, s := range scopes {
+		if s.settings == 0 {
+			continue
+		}
+		from := done / total
+		done += s.cost().Seconds()
+		part := scaled(progress, from, done/total)
 		var t *trial
 		var err error
-		if algorithm == Blend {
+		if s.algorithm == Blend {
 			t, err = h.blendOf(ctx, trials, o, part)
 		} else {
-			t, err = h.try(ctx, algorithm, o, part)
+			t, err = h.try(ctx, s, o, part)
 		}
 		if err != nil {
 			return nil, err
 		}
 		trials = append(trials, t)
 		if o.Evaluated != nil {
-			o.Evaluated(t.evaluation())
+			o.Evaluated(t.evaluation(o.Protocol))
 		}
 	}
 	return trials, nil
@@ -160,10 +174,14 @@ func (o Options) tries(d *Dataset) []string {
 	default:
 		return []string{o.Algorithm}
 	}
-	if len(activeItems(d)) > o.EASEMaxItems {
-		return []string{ItemKNN, ALS, Popularity, Blend}
+	tries := []string{ItemKNN}
+	if len(activeItems(d)) <= o.EASEMaxItems {
+		tries = append(tries, EASE)
 	}
-	return []string{ItemKNN, EASE, ALS, Popularity, Blend}
+	if o.Protocol.Cut != CutNext { // a filter of tastes, which takes long over many short visits
+		tries = append(tries, Spectral)
+	}
+	return append(tries, ALS, Popularity, Blend)
 }
 
 func (o Options) unevaluated(d *Dataset) Plan {
@@ -182,7 +200,7 @@ func (o Options) unevaluated(d *Dataset) Plan {
 	return plan
 }
 
-func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
+func (o Options) choice(d *Dataset, h *holdout, plan Plan, scopes []scope) string {
 	metric := o.Protocol.Metric().At(o.Protocol.K)
 	about := fmt.Sprintf(h.about, len(h.cases))
 	with := plan.Settings.String()
@@ -191,8 +209,8 @@ func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
 	}
 	var text strings.Builder
 	if o.Algorithm != Auto && o.Algorithm != Blend {
-		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s.",
-			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with)
+		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s%s.",
+			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with, o.omitted(scopes))
 		return text.String()
 	}
 	var chosen, popular float64
@@ -216,23 +234,38 @@ func (o Options) choice(d *Dataset, h *holdout, plan Plan) string {
 	if n := len(activeItems(d)); n > o.EASEMaxItems {
 		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
 	}
-	text.WriteByte('.')
+	text.WriteString(o.omitted(scopes) + ".")
 	return text.String()
 }
 
-// try fits one algorithm on the past with one setting after the other, and returns the best.
-func (h *holdout) try(ctx context.Context, algorithm string, o Options, progress Progress) (*trial, error) {
+// try fits one algorithm on the past with one setting after the other, as many as are in scope,
+// and returns the best.
+func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
+	algorithm, tried := s.algorithm, 0
+	next := func() Progress {
+		tried++
+		return scaled(progress, float64(tried-1)/float64(s.settings), float64(tried)/float64(s.settings))
+	}
 	settings, steps := search(algorithm, h.past, o)
-	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, scaled(progress, 0, 1/float64(len(steps)+1)))
+	if algorithm == Spectral && o.Settings == nil {
+		var err error
+		cases := h.cases[:min(len(h.cases), o.EvaluatedUsers)]
+		done := scaled(progress, 0, .7).part(0, 1, "trying "+Spectral)
+		if settings.Filter, _, err = chooseSpectral(ctx, h.past, cases, o.Protocol, o.Protocol.Metric(), o, done); err != nil {
+			return nil, err
+		}
+		progress = scaled(progress, .7, 1)
+	}
+	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 	if err != nil {
 		return nil, err
 	}
-	for k, step := range steps {
-		tried := step(best.plan.Settings)
-		for q, settings := range tried {
-			done := (float64(k+1) + float64(q)/float64(len(tried))) / float64(len(steps)+1)
-			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o,
-				scaled(progress, done, done+1/float64(len(tried)*(len(steps)+1))))
+	for _, step := range steps {
+		for _, settings := range step(best.plan.Settings) {
+			if tried == s.settings {
+				break
+			}
+			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 			if err != nil {
 				return nil, err
 			}

@@ -2,7 +2,6 @@ package cf
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/blas"
@@ -116,6 +115,7 @@ type trier struct {
 	// is the Ranker of its listers.
 	lines   blas32.General
 	answer  []float32
+	taste   taste
 	listers []*lister
 }
 
@@ -130,8 +130,8 @@ func (t *filterTrial) newTrier(settings []Filter) *trier {
 			w.parts[part] = general(t.items.len(), filterBlock)
 			if w.sources[part.source] == nil {
 				w.order = append(w.order, part.source)
-				w.powers[part.exponent], w.powers[-part.exponent] = w.trial.powers(part.exponent), w.trial.powers(-part.exponent)
-				w.counts[part.activity] = w.trial.counts(part.activity)
+				w.powers[part.exponent], w.powers[-part.exponent] = w.filterTrial.powers(part.exponent), w.filterTrial.powers(-part.exponent)
+				w.counts[part.activity] = w.filterTrial.counts(part.activity)
 			}
 			w.sources[part.source] = append(w.sources[part.source], part.sharpening)
 		}
@@ -174,7 +174,7 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 	down, up := w.powers[-from.exponent], w.powers[from.exponent]
 	if from.factors == 0 {
 		for c := range cases {
-			eachValue(cases[c].History, w.items.len(), func(i int32, x float32) {
+			w.eachValue(cases[c].History, func(i int32, x float32) {
 				w.y.Data[int(i)*w.y.Stride+c] += x * down[i]
 			})
 		}
@@ -190,7 +190,7 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 		coordinates := general(len(cases), v.Cols)
 		for c := range cases {
 			into := coordinates.Data[c*coordinates.Stride:][:v.Cols]
-			eachValue(cases[c].History, w.items.len(), func(i int32, x float32) {
+			w.eachValue(cases[c].History, func(i int32, x float32) {
 				dense.Axpy(x*down[i], line(v, int(i)), into)
 			})
 		}
@@ -203,11 +203,10 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 }
 
 // eachValue calls fn for what a Snapshot makes of a history.
-func eachValue(history []Signal, items int, fn func(item int32, x float32)) {
-	for _, x := range history {
-		if x.Item >= 0 && int(x.Item) < items && x.Weight > 0 {
-			fn(x.Item, float32(damp(math.Min(float64(x.Weight), maxWeight))))
-		}
+func (w *trier) eachValue(history []Signal, fn func(item int32, x float32)) {
+	w.taste.read(history, w.items.len(), 0)
+	for k, item := range w.taste.items {
+		fn(item, w.taste.values[k])
 	}
 }
 

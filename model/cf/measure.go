@@ -2,6 +2,7 @@ package cf
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"slices"
 
@@ -94,6 +95,22 @@ func (m *Measurement) means(k int) {
 		}
 		m.Metrics[metric.At(k)] = sum / float64(max(1, len(m.lists)))
 	}
+}
+
+// errors returns the standard errors of the means, by name: with s the standard deviation of a
+// metric over n lists, s / sqrt(n). They are 0 where there are fewer than two lists.
+func (m *Measurement) errors(k int) map[string]float64 {
+	all := map[string]float64{}
+	n := float64(len(m.lists))
+	for column, metric := range listMetrics {
+		var squares float64
+		for i := range m.lists {
+			x := m.lists[i][column] - m.Metrics[metric.At(k)]
+			squares += x * x
+		}
+		all[metric.At(k)] = math.Sqrt(squares / max(1, n*(n-1)))
+	}
+	return all
 }
 
 // coverage is the share of all items that any of them listed.

@@ -2,6 +2,7 @@ package cf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,23 +20,44 @@ type Settings struct {
 	// Debias is how much less an item that many chose says of others, in EASE: its share is
 	// divided by its count to this power.
 	Debias float64
+	// Filter is of Spectral only.
+	Filter Filter
 	// Fade is the number of newer items after which an item of a history counts half, in every
 	// algorithm; 0 where all count alike.
 	Fade float32
 }
 
+// setting is one of Settings by its name.
+type setting struct {
+	name  string
+	value float64
+}
+
+// named returns what is set, in the order in which it is told.
+func (s Settings) named() []setting {
+	all := []setting{
+		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias},
+		{"factors", float64(s.Filter.Factors)}, {"low_pass", s.Filter.LowPass}, {"exponent", s.Filter.Exponent},
+		{"activity", s.Filter.Activity}, {"sharpening", s.Filter.Sharpening},
+		{"fade", float64(s.Fade)},
+	}
+	return slices.DeleteFunc(all, func(x setting) bool { return x.value == 0 })
+}
+
+// Values returns what is set, by name.
+func (s Settings) Values() map[string]float64 {
+	values := map[string]float64{}
+	for _, x := range s.named() {
+		values[x.name] = x.value
+	}
+	return values
+}
+
 // String lists what is set.
 func (s Settings) String() string {
 	var parts []string
-	for _, x := range []struct {
-		name  string
-		value float64
-	}{
-		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias}, {"fade", float64(s.Fade)},
-	} {
-		if x.value != 0 {
-			parts = append(parts, fmt.Sprintf("%s %g", x.name, x.value))
-		}
+	for _, x := range s.named() {
+		parts = append(parts, fmt.Sprintf("%s %g", x.name, x.value))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -55,12 +77,8 @@ func vary[T any](set func(s *Settings, x T), values ...T) step {
 	}
 }
 
-// manyItems is the number of items above which fewer settings of EASE are tried, as each
-// costs a fit.
-const manyItems = 2500
-
 // search returns what an algorithm is fitted with unseen, and what is tried from there, one
-// setting after the other.
+// setting after the other, those that promise most first: a budget leaves out the last ones.
 func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 	lambda := func(s *Settings, x float64) { s.Lambda = x }
 	near := func(s *Settings, x float64) { s.Near = x }
@@ -72,13 +90,11 @@ func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 		if d.dated() {
 			steps = append(steps, vary(near, .5))
 		}
-		if len(activeItems(d)) > manyItems {
-			steps = append(steps, vary(lambda, 50))
-		} else {
-			steps = append(steps, vary(lambda, 20, 50, 100, 400),
-				vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
-				vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
-		}
+		steps = append(steps, vary(lambda, 50, 20, 100, 400),
+			vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
+			vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
+	case Spectral: // what is chosen from there is chooseSpectral's
+		first = Settings{Filter: firstFilter}
 	case ALS:
 		first = Settings{Lambda: 4}
 		steps = append(steps, vary(lambda, 1))

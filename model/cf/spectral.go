@@ -2,7 +2,6 @@ package cf
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/blas"
@@ -27,11 +26,6 @@ type Filter struct {
 	// Sharpening is the time T for which the blur is taken back, 0 for not at all. Up to
 	// about 3 makes sense: the fourth-order step gets larger than 1 soon after.
 	Sharpening float64
-}
-
-func (s Filter) String() string {
-	return fmt.Sprintf("%d factors, low-pass %g, exponent %g, activity %g, sharpening %g",
-		s.Factors, s.LowPass, s.Exponent, s.Activity, s.Sharpening)
 }
 
 // spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems

@@ -124,7 +124,7 @@ func spectralShops() map[string]*Dataset {
 		"no users": build(sold),
 		"nothing":  build(func(*Builder) {}),
 		// A past whose last users are empty, and items nobody chose.
-		"a past": shop(4, 80, 60, 500).before(30_000),
+		"a past": shop(4, 80, 60, 500).keep(func(x interaction) bool { return x.at < 30_000 }),
 	}
 }
 

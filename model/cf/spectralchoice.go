@@ -14,6 +14,9 @@ var (
 	spectralSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
 )
 
+// firstFilter is what chooseSpectral begins with, and what is taken unseen.
+var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Activity: .2, Sharpening: 2}
+
 // chooseSpectral returns the settings with which the filter of the past answers cases best by
 // a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
 // then the activity, the exponent, and the number of factors with every weight, each with the
@@ -27,7 +30,7 @@ func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol
 	if err != nil {
 		return Filter{}, nil, err
 	}
-	best := Filter{Factors: most, LowPass: .1, Exponent: .1, Activity: .2, Sharpening: 2}
+	best := firstFilter
 	t, reached := s.newTrial(past, cases, p, o.Workers), (*Measurement)(nil)
 	passes := []func(Filter) []Filter{blends, activities, exponents, widths, closeBlends}
 	for pass, vary := range passes {

@@ -11,7 +11,8 @@ import (
 
 // Options of a training. The zero Options are the defaults.
 type Options struct {
-	// Algorithm is Auto (also where empty), EASE, ALS, ItemKNN, Popularity or Blend.
+	// Algorithm is Auto (also where empty), EASE, Spectral, ALS, ItemKNN, Popularity or
+	// Blend.
 	Algorithm string
 	// Seed starts what is random: the factors of ALS and the sample of users evaluated.
 	Seed int64
@@ -35,6 +36,10 @@ type Options struct {
 	// EvaluatedUsers is how many users are evaluated at most, and EvaluatedClicks how many clicks
 	// where each has its list; 4,000 and 16,000 where 0.
 	EvaluatedUsers, EvaluatedClicks int
+	// Budget is how long the choice may take by the estimate of cost.go, which leaves out what
+	// is too much; 10 minutes where 0. It is no time by the clock: the same data give the same
+	// choice on any machine.
+	Budget time.Duration
 	// Workers is the number of goroutines; GOMAXPROCS where 0. It does not change the result.
 	Workers int
 	// Now is the clock that Evaluation.Fit is measured with; where nil, Fit stays 0.
@@ -61,6 +66,9 @@ func (o Options) filled() Options {
 	fill(&o.EvaluatedClicks, 45_000)
 	fill(&o.Protocol.K, 10)
 	fill(&o.Workers, runtime.GOMAXPROCS(0))
+	if o.Budget <= 0 {
+		o.Budget = 10 * time.Minute
+	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
 	}
@@ -82,10 +90,10 @@ func (p Progress) part(from, to float64, message string) func(float64) {
 // Validate tells whether the options name an algorithm: an event.InvalidError where not.
 func (o Options) Validate() error {
 	switch o.Algorithm {
-	case "", Auto, EASE, ALS, ItemKNN, Popularity, Blend:
+	case "", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend:
 		return nil
 	}
-	return event.Invalid("algorithm", "must be %q, %q, %q, %q, %q or %q", Auto, EASE, ALS, ItemKNN, Popularity, Blend)
+	return event.Invalid("algorithm", "must be %q, %q, %q, %q, %q, %q or %q", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend)
 }
 
 func scaled(p Progress, from, to float64) Progress {
@@ -120,6 +128,8 @@ func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, do
 	switch plan.Algorithm {
 	case EASE:
 		s.linear, err = ease(ctx, d, plan.Settings, o, done)
+	case Spectral:
+		s.linear, err = spectral(ctx, d, plan.Settings.Filter, o.RowItems, o, done)
 	case ALS:
 		err = als(ctx, d, s, plan.Settings.Lambda, o, done)
 	case Blend:

@@ -3,11 +3,11 @@ package training
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/fault"
 	"github.com/attune-shop/attune/store"
@@ -110,14 +110,26 @@ func (s *Service) message(m store.Model) *attunev1.Model {
 		Items:        int64(m.Items),
 		Interactions: int64(m.Interactions),
 		SizeBytes:    m.SizeBytes,
+		Metric:       m.Metric,
 		Choice:       m.Choice,
 	}
 	for _, e := range m.Evaluations {
-		message.Evaluations = append(message.Evaluations, evaluation(e.Algorithm, e.Metrics, e.Users, e.Fit))
+		message.Evaluations = append(message.Evaluations, evaluation(e))
 	}
 	return message
 }
 
-func evaluation(algorithm string, metrics map[string]float64, users int, fit time.Duration) *attunev1.Evaluation {
-	return &attunev1.Evaluation{Algorithm: algorithm, Metrics: metrics, Users: int64(users), FitSeconds: fit.Seconds()}
+func evaluation(e store.Evaluation) *attunev1.Evaluation {
+	return &attunev1.Evaluation{
+		Algorithm: e.Algorithm, Settings: e.Settings, Metrics: e.Metrics, StandardErrors: e.Errors,
+		Users: int64(e.Users), FitSeconds: e.Fit.Seconds(),
+	}
+}
+
+// kept is an evaluation as it is kept.
+func kept(e cf.Evaluation) store.Evaluation {
+	return store.Evaluation{
+		Algorithm: e.Algorithm, Settings: e.Settings.Values(), Metrics: e.Metrics, Errors: e.Errors,
+		Users: e.Users, Fit: e.Fit,
+	}
 }

@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/event"
 )
 
 // tellEvery is the least time between two responses that only tell progress.
 const tellEvery = 200 * time.Millisecond
 
 // Train reads the history, evaluates, fits, saves and, unless keep_active is set, puts the
-// new version in service. One training runs at a time, of all servers that share the store;
+// new version in service where it is not worse than the one there (judge). One training runs at a time, of all servers that share the store;
 // another gets event.ErrBusy. A client that goes away, or stops its call, stops the training:
 // nothing is saved then, and the model in service stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
-	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
-	if err := options.Validate(); err != nil {
+	options, err := s.asked(request)
+	if err != nil {
 		return err
 	}
 	leased, err := s.lease(stream.Context())
@@ -30,7 +32,7 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 	ctx, cancel := context.WithCancelCause(leased.ctx)
 	defer cancel(nil)
 	t := &teller{send: stream.Send, cancel: cancel, now: s.options.Now}
-	err = s.train(ctx, options, request.GetKeepActive(), leased, t)
+	err = s.train(ctx, options, request, leased, t)
 	if t.err != nil {
 		return fmt.Errorf("the client is gone, training stopped: %w", t.err)
 	}
@@ -40,7 +42,21 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 	return err
 }
 
-func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool, leased *lease, t *teller) error {
+// asked returns the options that a request asks for.
+func (s *Service) asked(request *attunev1.TrainRequest) (cf.Options, error) {
+	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
+	if request.GetKeepActive() && request.GetActivateWorse() {
+		return options, event.Invalid("activate_worse", "cannot be together with keep_active")
+	}
+	if budget := request.GetBudget(); budget != nil {
+		if options.Budget = budget.AsDuration(); budget.CheckValid() != nil || options.Budget <= 0 {
+			return options, event.Invalid("budget", "must be above 0")
+		}
+	}
+	return options, options.Validate()
+}
+
+func (s *Service) train(ctx context.Context, options cf.Options, request *attunev1.TrainRequest, leased *lease, t *teller) error {
 	t.tell(attunev1.TrainPhase_READ_HISTORY, 0, "reading the history")
 	data, err := s.readHistory(ctx, func(c *collector) error {
 		t.maybe(attunev1.TrainPhase_READ_HISTORY, 0, func() string {
@@ -74,7 +90,11 @@ func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool
 	if err != nil {
 		return err
 	}
-	if !keepActive {
+	v, err := s.judge(ctx, model, request)
+	if err != nil {
+		return err
+	}
+	if v.activate {
 		// A server that stood still for a while may have lost the lease unawares, and another's
 		// newer model may be in service.
 		if err := s.activate(ctx, snapshot, model.Version, leased.renew); err != nil {
@@ -83,9 +103,13 @@ func (s *Service) train(ctx context.Context, options cf.Options, keepActive bool
 	}
 	s.prune(ctx)
 	t.tell(attunev1.TrainPhase_SAVE, 1, "saved "+model.Version)
-	t.done(s.message(model))
-	s.options.Logger.InfoContext(ctx, "model trained", "version", model.Version, "users", model.Users,
-		"items", model.Items, "interactions", model.Interactions, "choice", model.Choice)
+	t.done(s.message(model), v.why)
+	level := slog.LevelInfo
+	if v.worse {
+		level = slog.LevelWarn
+	}
+	s.options.Logger.Log(ctx, level, "model trained", "version", model.Version, "users", model.Users,
+		"items", model.Items, "interactions", model.Interactions, "choice", model.Choice, "activation", v.why)
 	return nil
 }
 
@@ -130,12 +154,10 @@ func (t *teller) evaluated(e cf.Evaluation) {
 	t.out(&attunev1.TrainResponse{
 		Phase:      attunev1.TrainPhase_EVALUATE,
 		Message:    "evaluated " + e.Algorithm,
-		Evaluation: evaluation(e.Algorithm, e.Metrics, e.Users, e.Fit),
+		Evaluation: evaluation(kept(e)),
 	})
 }
 
-func (t *teller) done(model *attunev1.Model) {
-	t.out(&attunev1.TrainResponse{
-		Phase: attunev1.TrainPhase_DONE, Progress: 1, Message: model.GetChoice(), Model: model,
-	})
+func (t *teller) done(model *attunev1.Model, message string) {
+	t.out(&attunev1.TrainResponse{Phase: attunev1.TrainPhase_DONE, Progress: 1, Message: message, Model: model})
 }

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
@@ -216,7 +217,7 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 			evaluated[r.GetEvaluation().GetAlgorithm()] = true
 		}
 	}
-	if !slices.IsSorted(phases) || len(slices.Compact(phases)) != 5 || len(evaluated) != 5 {
+	if !slices.IsSorted(phases) || len(slices.Compact(phases)) != 5 || len(evaluated) != 6 {
 		t.Fatalf("phases %v, evaluated %v", phases, evaluated)
 	}
 	model := s.responses[len(s.responses)-1].GetModel()
@@ -228,7 +229,7 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 		t.Errorf("version %q, want %q", version, want)
 	}
 	if model.GetUsers() != 60 || model.GetItems() != 40 || model.GetInteractions() != 480 ||
-		model.GetSizeBytes() != int64(len(f.shelf.payloads[version])) || model.GetChoice() == "" || len(model.GetEvaluations()) != 5 {
+		model.GetSizeBytes() != int64(len(f.shelf.payloads[version])) || model.GetChoice() == "" || len(model.GetEvaluations()) != 6 {
 		t.Errorf("%v", model)
 	}
 	if got, err := f.GetModel(t.Context(), &attunev1.GetModelRequest{Version: "active"}); err != nil || got.GetVersion() != version {
@@ -390,6 +391,12 @@ func TestRequestsAreChecked(t *testing.T) {
 	fields := map[string]func() error{
 		"algorithm": func() error {
 			return f.Train(&attunev1.TrainRequest{Algorithm: "magic"}, &stream{ctx: t.Context()})
+		},
+		"activate_worse": func() error {
+			return f.Train(&attunev1.TrainRequest{KeepActive: true, ActivateWorse: true}, &stream{ctx: t.Context()})
+		},
+		"budget": func() error {
+			return f.Train(&attunev1.TrainRequest{Budget: durationpb.New(-1)}, &stream{ctx: t.Context()})
 		},
 		"version": func() error { _, err := f.GetModel(t.Context(), &attunev1.GetModelRequest{}); return err },
 		"page_size": func() error {

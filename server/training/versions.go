@@ -139,12 +139,11 @@ func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, snap
 		Items:        data.Items(),
 		Interactions: data.Interactions(),
 		SizeBytes:    size,
+		Metric:       plan.Metric,
 		Choice:       plan.Choice,
 	}
 	for _, e := range plan.Evaluations {
-		model.Evaluations = append(model.Evaluations, store.Evaluation{
-			Algorithm: e.Algorithm, Metrics: e.Metrics, Users: e.Users, Fit: e.Fit,
-		})
+		model.Evaluations = append(model.Evaluations, kept(e))
 	}
 	payload, writer := io.Pipe()
 	written := make(chan struct{})

@@ -89,7 +89,8 @@ var modelCases = []testCase{
 	{"models/any version can be named, and all of a model comes back", func(s *suite) {
 		want := []store.Model{
 			{Version: "b/../a"}, {Version: "a/b", Algorithm: "als", CreatedAt: time.Date(2026, 3, 1, 12, 30, 0, 1000, time.UTC), Users: 3, Items: 4, Interactions: 5,
-				SizeBytes: 6, Choice: "why", Evaluations: []store.Evaluation{{Algorithm: "als", Users: 7, Fit: time.Second, Metrics: map[string]float64{"recall": 1. / 3}}}}, {Version: ".."},
+				SizeBytes: 6, Metric: "recall", Choice: "why", Evaluations: []store.Evaluation{{Algorithm: "als", Users: 7, Fit: time.Second,
+					Settings: map[string]float64{"lambda": .1}, Metrics: map[string]float64{"recall": 1. / 3}, Errors: map[string]float64{"recall": 2. / 7}}}}, {Version: ".."},
 		}
 		for _, m := range want {
 			s.must(s.SaveModel(s.ctx, m, bytes.NewReader([]byte(m.Version))))

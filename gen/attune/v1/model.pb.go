@@ -10,6 +10,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -97,7 +98,9 @@ type Model struct {
 	// Held-out metrics of every algorithm that was tried.
 	Evaluations []*Evaluation `protobuf:"bytes,9,rep,name=evaluations" json:"evaluations,omitempty"`
 	// Why this algorithm.
-	Choice        string `protobuf:"bytes,10,opt,name=choice" json:"choice,omitempty"`
+	Choice string `protobuf:"bytes,10,opt,name=choice" json:"choice,omitempty"`
+	// The metric that versions are compared by, as in "ndcg@10"; empty where nothing was held out.
+	Metric        string `protobuf:"bytes,11,opt,name=metric" json:"metric,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -202,6 +205,13 @@ func (x *Model) GetChoice() string {
 	return ""
 }
 
+func (x *Model) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
 // Evaluation is what one algorithm reached on the held-out last events.
 type Evaluation struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -209,8 +219,12 @@ type Evaluation struct {
 	// By name, as in "ndcg@10", "recall@10", "map@10", "hit_rate@10".
 	Metrics map[string]float64 `protobuf:"bytes,2,rep,name=metrics" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// Users that had something held out.
-	Users         int64   `protobuf:"varint,3,opt,name=users" json:"users,omitempty"`
-	FitSeconds    float64 `protobuf:"fixed64,4,opt,name=fit_seconds,json=fitSeconds" json:"fit_seconds,omitempty"`
+	Users      int64   `protobuf:"varint,3,opt,name=users" json:"users,omitempty"`
+	FitSeconds float64 `protobuf:"fixed64,4,opt,name=fit_seconds,json=fitSeconds" json:"fit_seconds,omitempty"`
+	// Standard errors of the metrics that are means over the users, by the same names.
+	StandardErrors map[string]float64 `protobuf:"bytes,5,rep,name=standard_errors,json=standardErrors" json:"standard_errors,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// What it was fitted with, by name, as in "lambda"; what is not set is not there.
+	Settings      map[string]float64 `protobuf:"bytes,6,rep,name=settings" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +287,20 @@ func (x *Evaluation) GetFitSeconds() float64 {
 	return 0
 }
 
+func (x *Evaluation) GetStandardErrors() map[string]float64 {
+	if x != nil {
+		return x.StandardErrors
+	}
+	return nil
+}
+
+func (x *Evaluation) GetSettings() map[string]float64 {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type TrainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "auto" (also where empty) tries those that fit the catalog and keeps the best; or
@@ -281,7 +309,13 @@ type TrainRequest struct {
 	// Same history, same seed, same model.
 	Seed int64 `protobuf:"varint,2,opt,name=seed" json:"seed,omitempty"`
 	// Leaves the model in service as it is.
-	KeepActive    bool `protobuf:"varint,3,opt,name=keep_active,json=keepActive" json:"keep_active,omitempty"`
+	KeepActive bool `protobuf:"varint,3,opt,name=keep_active,json=keepActive" json:"keep_active,omitempty"`
+	// Puts the new version in service even where it is worse than the one in service beyond
+	// noise. Not together with keep_active.
+	ActivateWorse bool `protobuf:"varint,4,opt,name=activate_worse,json=activateWorse" json:"activate_worse,omitempty"`
+	// How long the choice of an algorithm and its settings may take on a small server, by an
+	// estimate that does not depend on the machine; 10 minutes where absent.
+	Budget        *durationpb.Duration `protobuf:"bytes,5,opt,name=budget" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,12 +371,27 @@ func (x *TrainRequest) GetKeepActive() bool {
 	return false
 }
 
+func (x *TrainRequest) GetActivateWorse() bool {
+	if x != nil {
+		return x.ActivateWorse
+	}
+	return false
+}
+
+func (x *TrainRequest) GetBudget() *durationpb.Duration {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
 type TrainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Phase TrainPhase             `protobuf:"varint,1,opt,name=phase,enum=attune.v1.TrainPhase" json:"phase,omitempty"`
 	// Share of the phase that is done, 0 to 1.
 	Progress float64 `protobuf:"fixed64,2,opt,name=progress" json:"progress,omitempty"`
-	Message  string  `protobuf:"bytes,3,opt,name=message" json:"message,omitempty"`
+	// With DONE, whether the new version is in service, and why.
+	Message string `protobuf:"bytes,3,opt,name=message" json:"message,omitempty"`
 	// What was learnt of one algorithm, as soon as it is.
 	Evaluation *Evaluation `protobuf:"bytes,4,opt,name=evaluation" json:"evaluation,omitempty"`
 	// The new version, with DONE.
@@ -613,7 +662,7 @@ var File_attune_v1_model_proto protoreflect.FileDescriptor
 
 const file_attune_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15attune/v1/model.proto\x12\tattune.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n" +
+	"\x15attune/v1/model.proto\x12\tattune.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x02\n" +
 	"\x05Model\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1c\n" +
 	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x129\n" +
@@ -627,22 +676,33 @@ const file_attune_v1_model_proto_rawDesc = "" +
 	"size_bytes\x18\b \x01(\x03R\tsizeBytes\x127\n" +
 	"\vevaluations\x18\t \x03(\v2\x15.attune.v1.EvaluationR\vevaluations\x12\x16\n" +
 	"\x06choice\x18\n" +
-	" \x01(\tR\x06choice\"\xdb\x01\n" +
+	" \x01(\tR\x06choice\x12\x16\n" +
+	"\x06metric\x18\v \x01(\tR\x06metric\"\xf0\x03\n" +
 	"\n" +
 	"Evaluation\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12<\n" +
 	"\ametrics\x18\x02 \x03(\v2\".attune.v1.Evaluation.MetricsEntryR\ametrics\x12\x14\n" +
 	"\x05users\x18\x03 \x01(\x03R\x05users\x12\x1f\n" +
 	"\vfit_seconds\x18\x04 \x01(\x01R\n" +
-	"fitSeconds\x1a:\n" +
+	"fitSeconds\x12R\n" +
+	"\x0fstandard_errors\x18\x05 \x03(\v2).attune.v1.Evaluation.StandardErrorsEntryR\x0estandardErrors\x12?\n" +
+	"\bsettings\x18\x06 \x03(\v2#.attune.v1.Evaluation.SettingsEntryR\bsettings\x1a:\n" +
 	"\fMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"a\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1aA\n" +
+	"\x13StandardErrorsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a;\n" +
+	"\rSettingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xbb\x01\n" +
 	"\fTrainRequest\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x03R\x04seed\x12\x1f\n" +
 	"\vkeep_active\x18\x03 \x01(\bR\n" +
-	"keepActive\"\xd1\x01\n" +
+	"keepActive\x12%\n" +
+	"\x0eactivate_worse\x18\x04 \x01(\bR\ractivateWorse\x121\n" +
+	"\x06budget\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06budget\"\xd1\x01\n" +
 	"\rTrainResponse\x12+\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x15.attune.v1.TrainPhaseR\x05phase\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\x01R\bprogress\x12\x18\n" +
@@ -691,7 +751,7 @@ func file_attune_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_attune_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_attune_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_attune_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_attune_v1_model_proto_goTypes = []any{
 	(TrainPhase)(0),               // 0: attune.v1.TrainPhase
 	(*Model)(nil),                 // 1: attune.v1.Model
@@ -703,29 +763,35 @@ var file_attune_v1_model_proto_goTypes = []any{
 	(*ListModelsResponse)(nil),    // 7: attune.v1.ListModelsResponse
 	(*ActivateModelRequest)(nil),  // 8: attune.v1.ActivateModelRequest
 	nil,                           // 9: attune.v1.Evaluation.MetricsEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	nil,                           // 10: attune.v1.Evaluation.StandardErrorsEntry
+	nil,                           // 11: attune.v1.Evaluation.SettingsEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
 }
 var file_attune_v1_model_proto_depIdxs = []int32{
-	10, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
+	12, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: attune.v1.Model.evaluations:type_name -> attune.v1.Evaluation
 	9,  // 2: attune.v1.Evaluation.metrics:type_name -> attune.v1.Evaluation.MetricsEntry
-	0,  // 3: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
-	2,  // 4: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
-	1,  // 5: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
-	1,  // 6: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
-	3,  // 7: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
-	5,  // 8: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
-	6,  // 9: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
-	8,  // 10: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
-	4,  // 11: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
-	1,  // 12: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
-	7,  // 13: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
-	1,  // 14: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 3: attune.v1.Evaluation.standard_errors:type_name -> attune.v1.Evaluation.StandardErrorsEntry
+	11, // 4: attune.v1.Evaluation.settings:type_name -> attune.v1.Evaluation.SettingsEntry
+	13, // 5: attune.v1.TrainRequest.budget:type_name -> google.protobuf.Duration
+	0,  // 6: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
+	2,  // 7: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
+	1,  // 8: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
+	1,  // 9: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
+	3,  // 10: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
+	5,  // 11: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
+	6,  // 12: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
+	8,  // 13: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
+	4,  // 14: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
+	1,  // 15: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
+	7,  // 16: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
+	1,  // 17: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_model_proto_init() }
@@ -739,7 +805,7 @@ func file_attune_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_model_proto_rawDesc), len(file_attune_v1_model_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
