@@ -16,10 +16,19 @@ import (
 )
 
 type trainCmd struct {
-	Algorithm  string `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity" default:"auto"`
-	Seed       int64  `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
-	KeepActive bool   `help:"Leave the model in service as it is."`
+	Algorithm   string `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity" default:"auto"`
+	Seed        int64  `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
+	KeepActive  bool   `help:"Leave the model in service as it is."`
+	Objective   string `help:"What the lists are for: ${enum}. new-items is what visitors choose anew later, next-item what comes next in a visit, last-item the one thing chosen last, other-items what else a visitor likes." enum:"new-items,next-item,last-item,other-items" default:"new-items"`
+	Limit       int32  `help:"Length of the lists that algorithms are compared by, 1 to 500." default:"10" placeholder:"N"`
+	IncludeSeen bool   `help:"Let what the visitor knows into the lists that algorithms are compared by."`
 	remote
+}
+
+// objectives by their names on the command line.
+var objectives = map[string]attunev1.Objective{
+	"new-items": attunev1.Objective_NEW_ITEMS, "next-item": attunev1.Objective_NEXT_ITEM,
+	"last-item": attunev1.Objective_LAST_ITEM, "other-items": attunev1.Objective_OTHER_ITEMS,
 }
 
 // Run trains and prints what each algorithm reached.
@@ -29,7 +38,10 @@ func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer server.conn.Close()
-	model, err := train(ctx, server, &attunev1.TrainRequest{Algorithm: c.Algorithm, Seed: c.Seed, KeepActive: c.KeepActive}, os.Stderr)
+	model, err := train(ctx, server, &attunev1.TrainRequest{
+		Algorithm: c.Algorithm, Seed: c.Seed, KeepActive: c.KeepActive,
+		Objective: objectives[c.Objective], Limit: c.Limit, IncludeSeen: c.IncludeSeen,
+	}, os.Stderr)
 	if err != nil {
 		return server.failure(err)
 	}
@@ -44,27 +56,31 @@ func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
 // train trains and shows its phases on progress: over each other on a terminal, else only
 // the beginning and the end of each.
 func train(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, progress *os.File) (*attunev1.Model, error) {
+	show := phases{out: progress, over: term.IsTerminal(int(progress.Fd()))}
+	defer show.end()
+	return trainTelling(ctx, server, request, show.show)
+}
+
+// trainTelling trains and hands on what the server tells meanwhile.
+func trainTelling(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, tell func(*attunev1.TrainResponse)) (*attunev1.Model, error) {
 	stream, err := server.models.Train(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	var model *attunev1.Model
-	show := phases{out: progress, over: term.IsTerminal(int(progress.Fd()))}
 	for {
 		response, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			show.end()
 			return nil, err
 		}
-		show.show(response)
+		tell(response)
 		if response.GetModel() != nil {
 			model = response.GetModel()
 		}
 	}
-	show.end()
 	if model == nil {
 		return nil, errors.New("the server ended the training without a model")
 	}

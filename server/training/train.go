@@ -18,10 +18,11 @@ const tellEvery = 200 * time.Millisecond
 // another gets event.ErrBusy. A client that goes away, or stops its call, stops the training:
 // nothing is saved then, and the model in service stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
-	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
-	if err := options.Validate(); err != nil {
+	options, err := optionsOf(request)
+	if err != nil {
 		return err
 	}
+	options.Now = s.options.Now
 	leased, err := s.lease(stream.Context())
 	if err != nil {
 		return err

@@ -23,6 +23,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Objective is what lists are for, and so what is held out of the history to choose a model by.
+type Objective int32
+
+const (
+	// Stands for NEW_ITEMS.
+	Objective_OBJECTIVE_UNSPECIFIED Objective = 0
+	// What visitors of before choose anew after some time, which is the same for all.
+	Objective_NEW_ITEMS Objective = 1
+	// What comes next in a visit.
+	Objective_NEXT_ITEM Objective = 2
+	// The one thing that each visitor chose last.
+	Objective_LAST_ITEM Objective = 3
+	// What else visitors like, whenever they chose it.
+	Objective_OTHER_ITEMS Objective = 4
+)
+
+// Enum value maps for Objective.
+var (
+	Objective_name = map[int32]string{
+		0: "OBJECTIVE_UNSPECIFIED",
+		1: "NEW_ITEMS",
+		2: "NEXT_ITEM",
+		3: "LAST_ITEM",
+		4: "OTHER_ITEMS",
+	}
+	Objective_value = map[string]int32{
+		"OBJECTIVE_UNSPECIFIED": 0,
+		"NEW_ITEMS":             1,
+		"NEXT_ITEM":             2,
+		"LAST_ITEM":             3,
+		"OTHER_ITEMS":           4,
+	}
+)
+
+func (x Objective) Enum() *Objective {
+	p := new(Objective)
+	*p = x
+	return p
+}
+
+func (x Objective) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Objective) Descriptor() protoreflect.EnumDescriptor {
+	return file_attune_v1_model_proto_enumTypes[0].Descriptor()
+}
+
+func (Objective) Type() protoreflect.EnumType {
+	return &file_attune_v1_model_proto_enumTypes[0]
+}
+
+func (x Objective) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Objective.Descriptor instead.
+func (Objective) EnumDescriptor() ([]byte, []int) {
+	return file_attune_v1_model_proto_rawDescGZIP(), []int{0}
+}
+
 // TrainPhase is a part of a training.
 type TrainPhase int32
 
@@ -66,11 +127,11 @@ func (x TrainPhase) String() string {
 }
 
 func (TrainPhase) Descriptor() protoreflect.EnumDescriptor {
-	return file_attune_v1_model_proto_enumTypes[0].Descriptor()
+	return file_attune_v1_model_proto_enumTypes[1].Descriptor()
 }
 
 func (TrainPhase) Type() protoreflect.EnumType {
-	return &file_attune_v1_model_proto_enumTypes[0]
+	return &file_attune_v1_model_proto_enumTypes[1]
 }
 
 func (x TrainPhase) Number() protoreflect.EnumNumber {
@@ -79,7 +140,7 @@ func (x TrainPhase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TrainPhase.Descriptor instead.
 func (TrainPhase) EnumDescriptor() ([]byte, []int) {
-	return file_attune_v1_model_proto_rawDescGZIP(), []int{0}
+	return file_attune_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
 // Model is one trained version.
@@ -281,7 +342,14 @@ type TrainRequest struct {
 	// Same history, same seed, same model.
 	Seed int64 `protobuf:"varint,2,opt,name=seed" json:"seed,omitempty"`
 	// Leaves the model in service as it is.
-	KeepActive    bool `protobuf:"varint,3,opt,name=keep_active,json=keepActive" json:"keep_active,omitempty"`
+	KeepActive bool `protobuf:"varint,3,opt,name=keep_active,json=keepActive" json:"keep_active,omitempty"`
+	// What the lists are for: algorithms and settings are compared by how well they foretell that.
+	Objective Objective `protobuf:"varint,4,opt,name=objective,enum=attune.v1.Objective" json:"objective,omitempty"`
+	// Length of the lists that are compared, 1 to 500; 10 where 0.
+	Limit int32 `protobuf:"varint,5,opt,name=limit" json:"limit,omitempty"`
+	// Lets what the visitor knows into the lists that are compared, as lists without
+	// exclude_seen do.
+	IncludeSeen   bool `protobuf:"varint,6,opt,name=include_seen,json=includeSeen" json:"include_seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +401,27 @@ func (x *TrainRequest) GetSeed() int64 {
 func (x *TrainRequest) GetKeepActive() bool {
 	if x != nil {
 		return x.KeepActive
+	}
+	return false
+}
+
+func (x *TrainRequest) GetObjective() Objective {
+	if x != nil {
+		return x.Objective
+	}
+	return Objective_OBJECTIVE_UNSPECIFIED
+}
+
+func (x *TrainRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *TrainRequest) GetIncludeSeen() bool {
+	if x != nil {
+		return x.IncludeSeen
 	}
 	return false
 }
@@ -637,12 +726,15 @@ const file_attune_v1_model_proto_rawDesc = "" +
 	"fitSeconds\x1a:\n" +
 	"\fMetricsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"a\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xce\x01\n" +
 	"\fTrainRequest\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x03R\x04seed\x12\x1f\n" +
 	"\vkeep_active\x18\x03 \x01(\bR\n" +
-	"keepActive\"\xd1\x01\n" +
+	"keepActive\x122\n" +
+	"\tobjective\x18\x04 \x01(\x0e2\x14.attune.v1.ObjectiveR\tobjective\x12\x14\n" +
+	"\x05limit\x18\x05 \x01(\x05R\x05limit\x12!\n" +
+	"\finclude_seen\x18\x06 \x01(\bR\vincludeSeen\"\xd1\x01\n" +
 	"\rTrainResponse\x12+\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x15.attune.v1.TrainPhaseR\x05phase\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\x01R\bprogress\x12\x18\n" +
@@ -661,7 +753,13 @@ const file_attune_v1_model_proto_rawDesc = "" +
 	"\x06models\x18\x01 \x03(\v2\x10.attune.v1.ModelR\x06models\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
 	"\x14ActivateModelRequest\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\tR\aversion*f\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion*d\n" +
+	"\tObjective\x12\x19\n" +
+	"\x15OBJECTIVE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tNEW_ITEMS\x10\x01\x12\r\n" +
+	"\tNEXT_ITEM\x10\x02\x12\r\n" +
+	"\tLAST_ITEM\x10\x03\x12\x0f\n" +
+	"\vOTHER_ITEMS\x10\x04*f\n" +
 	"\n" +
 	"TrainPhase\x12\x1b\n" +
 	"\x17TRAIN_PHASE_UNSPECIFIED\x10\x00\x12\x10\n" +
@@ -690,42 +788,44 @@ func file_attune_v1_model_proto_rawDescGZIP() []byte {
 	return file_attune_v1_model_proto_rawDescData
 }
 
-var file_attune_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_attune_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_attune_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_attune_v1_model_proto_goTypes = []any{
-	(TrainPhase)(0),               // 0: attune.v1.TrainPhase
-	(*Model)(nil),                 // 1: attune.v1.Model
-	(*Evaluation)(nil),            // 2: attune.v1.Evaluation
-	(*TrainRequest)(nil),          // 3: attune.v1.TrainRequest
-	(*TrainResponse)(nil),         // 4: attune.v1.TrainResponse
-	(*GetModelRequest)(nil),       // 5: attune.v1.GetModelRequest
-	(*ListModelsRequest)(nil),     // 6: attune.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 7: attune.v1.ListModelsResponse
-	(*ActivateModelRequest)(nil),  // 8: attune.v1.ActivateModelRequest
-	nil,                           // 9: attune.v1.Evaluation.MetricsEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(Objective)(0),                // 0: attune.v1.Objective
+	(TrainPhase)(0),               // 1: attune.v1.TrainPhase
+	(*Model)(nil),                 // 2: attune.v1.Model
+	(*Evaluation)(nil),            // 3: attune.v1.Evaluation
+	(*TrainRequest)(nil),          // 4: attune.v1.TrainRequest
+	(*TrainResponse)(nil),         // 5: attune.v1.TrainResponse
+	(*GetModelRequest)(nil),       // 6: attune.v1.GetModelRequest
+	(*ListModelsRequest)(nil),     // 7: attune.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 8: attune.v1.ListModelsResponse
+	(*ActivateModelRequest)(nil),  // 9: attune.v1.ActivateModelRequest
+	nil,                           // 10: attune.v1.Evaluation.MetricsEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_attune_v1_model_proto_depIdxs = []int32{
-	10, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 1: attune.v1.Model.evaluations:type_name -> attune.v1.Evaluation
-	9,  // 2: attune.v1.Evaluation.metrics:type_name -> attune.v1.Evaluation.MetricsEntry
-	0,  // 3: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
-	2,  // 4: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
-	1,  // 5: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
-	1,  // 6: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
-	3,  // 7: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
-	5,  // 8: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
-	6,  // 9: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
-	8,  // 10: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
-	4,  // 11: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
-	1,  // 12: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
-	7,  // 13: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
-	1,  // 14: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	11, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
+	3,  // 1: attune.v1.Model.evaluations:type_name -> attune.v1.Evaluation
+	10, // 2: attune.v1.Evaluation.metrics:type_name -> attune.v1.Evaluation.MetricsEntry
+	0,  // 3: attune.v1.TrainRequest.objective:type_name -> attune.v1.Objective
+	1,  // 4: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
+	3,  // 5: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
+	2,  // 6: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
+	2,  // 7: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
+	4,  // 8: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
+	6,  // 9: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
+	7,  // 10: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
+	9,  // 11: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
+	5,  // 12: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
+	2,  // 13: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
+	8,  // 14: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
+	2,  // 15: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_model_proto_init() }
@@ -738,7 +838,7 @@ func file_attune_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_model_proto_rawDesc), len(file_attune_v1_model_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
