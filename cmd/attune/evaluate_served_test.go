@@ -128,9 +128,9 @@ func TestEvaluateServedPublic(t *testing.T) {
 		}
 	}
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes half a minute")
 	}
 	for _, name := range []string{"ml100k", "retailrocket"} {
-		isServed(t, "--data", dir, "--dataset", name)
+		isServed(t, "--data", dir, "--algorithm", "auto", "--dataset", name)
 	}
 }
