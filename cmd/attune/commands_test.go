@@ -71,6 +71,7 @@ func TestCommands(t *testing.T) {
 	asks([]string{"2 x lamp", "view_item"}, "user", "events", "anna")
 	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
 	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
+	asks([]string{"item_knn", "interactions"}, "train", "--algorithm", "item_knn", "--objective", "next-item", "--limit", "5", "--include-seen", "--keep-active")
 	asks([]string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
 	asks([]string{"bulb deleted"}, "items", "delete", "bulb")
 

@@ -28,6 +28,8 @@ type evaluateCmd struct {
 	Algorithm string `help:"Algorithm: auto, ease, als, item_knn or popularity. Without it auto, and all of a few for retailrocket." placeholder:"NAME"`
 	Seed      int64  `help:"Same data, same seed, same figures." default:"1" placeholder:"N"`
 
+	Served bool `help:"Add a row of what a server of its own answers once the data were streamed in: the path of a shop's requests, held against the first row."`
+
 	CSV csvFlags `embed:"" group:"Flags of --dataset csv:"`
 	form
 }
@@ -37,7 +39,8 @@ func (evaluateCmd) Help() string {
 	return "Trains as a shop's training does and prints the published table of the data set with Attune's rows in it. " +
 		"fit is the time of choosing and fitting together; peak memory is the most that was resident meanwhile, the data included. " +
 		"Files are plain or gzip'ed. Tables are parted by commas, tabs or spaces and have a header of user, item and maybe time, " +
-		"weight or event, or rating or event, or else the columns user, item; user, item, time; or user, item, rating, time."
+		"weight or event, or rating or event, or else the columns user, item; user, item, time; or user, item, rating, time. " +
+		"--served makes an event of each interaction, by its weight a view, a wish, a cart or a purchase; ratings have no such event, and count as a view in all rows."
 }
 
 // evaluated is what an evaluation prints.
@@ -71,29 +74,52 @@ func (c *evaluateCmd) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	algorithms := c.algorithms(set)
-	bar := newSteps()
-	defer bar.end()
 	done := &evaluated{set: set}
-	for n, algorithm := range algorithms {
-		row, choice, err := c.evaluate(ctx, set, algorithm, func(share float64, message string) {
-			bar.show((float64(n)+share)/float64(len(algorithms)), algorithm+": "+message)
-		})
+	if c.Served && set.Count() {
+		done.notes = append(done.notes, "Ratings count as a view each, in all of Attune's rows: an event has no rating.")
+	}
+	if err := c.measure(ctx, done); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return errors.New("interrupted")
 		}
-		if err != nil {
-			return err
-		}
-		done.Rows = append(done.Rows, row)
-		done.notes = append(done.notes, choice)
+		return err
 	}
-	bar.end()
 	if set.Intervals {
 		done.compare(c.Seed)
 	}
 	done.addPublished()
 	return done.print(out, c.Output)
+}
+
+// measure makes Attune's rows.
+func (c *evaluateCmd) measure(ctx context.Context, done *evaluated) error {
+	type measuring struct {
+		name, algorithm string
+		row             func(context.Context, *datasets.Set, string, cf.Progress) (evaluatedRow, string, error)
+	}
+	var rows []measuring
+	for n, algorithm := range c.algorithms(done.set) {
+		rows = append(rows, measuring{algorithm, algorithm, c.evaluate})
+		if c.Served && n == 0 {
+			rows = append(rows, measuring{algorithm + ", served", algorithm, c.serve})
+		}
+	}
+	bar := newSteps()
+	defer bar.end()
+	for n, r := range rows {
+		row, note, err := r.row(ctx, done.set, r.algorithm, func(share float64, message string) {
+			bar.show((float64(n)+share)/float64(len(rows)), r.name+": "+message)
+		})
+		if err != nil {
+			return err
+		}
+		row.Model = r.name
+		if done.set.Intervals {
+			row.addIntervals(done.set, c.Seed)
+		}
+		done.Rows, done.notes = append(done.Rows, row), append(done.notes, r.name+": "+note)
+	}
+	return nil
 }
 
 // algorithms are those that get a row. Popularity always does: it is what the others have to
@@ -162,19 +188,20 @@ func (c *evaluateCmd) evaluate(ctx context.Context, set *datasets.Set, algorithm
 	}
 	fitted := time.Now()
 	seconds := fitted.Sub(started).Seconds()
-	row := evaluatedRow{Model: algorithm, Source: "attune", FitSeconds: &seconds, PeakBytes: peak.bytes()}
+	row := evaluatedRow{Source: "attune", FitSeconds: &seconds, PeakBytes: peak.bytes()}
 	row.measured, err = cf.Measure(ctx, snapshot, set.Cases, set.Protocol, 0, func(share float64) { tell(.9+.1*share, "lists") })
 	if err != nil {
 		return evaluatedRow{}, "", err
 	}
 	row.Metrics = row.measured.Metrics
-	if set.Intervals {
-		row.Intervals = map[string][2]float64{}
-		for _, metric := range set.Metrics {
-			x := cf.Bootstrap(row.measured.Values(metric), c.Seed)
-			row.Intervals[metric.At(set.Protocol.K)] = [2]float64{x.Low, x.High}
-		}
-	}
-	choice := fmt.Sprintf("%s: %s Chosen in %.1f s, fitted in %.1f s.", algorithm, plan.Choice, chosen.Sub(started).Seconds(), fitted.Sub(chosen).Seconds())
+	choice := fmt.Sprintf("%s Chosen in %.1f s, fitted in %.1f s.", plan.Choice, chosen.Sub(started).Seconds(), fitted.Sub(chosen).Seconds())
 	return row, choice, nil
+}
+
+func (r *evaluatedRow) addIntervals(set *datasets.Set, seed int64) {
+	r.Intervals = map[string][2]float64{}
+	for _, metric := range set.Metrics {
+		x := cf.Bootstrap(r.measured.Values(metric), seed)
+		r.Intervals[metric.At(set.Protocol.K)] = [2]float64{x.Low, x.High}
+	}
 }

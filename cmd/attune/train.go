@@ -18,12 +18,21 @@ import (
 )
 
 type trainCmd struct {
-	Algorithm     string        `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,als,item_knn,popularity,blend" default:"auto"`
+	Algorithm     string        `help:"Algorithm: ${enum}; auto tries those that fit the catalog and keeps the best." enum:"auto,ease,spectral,als,item_knn,popularity,blend" default:"auto"`
 	Seed          int64         `help:"Same history, same seed, same model." default:"1" placeholder:"N"`
 	Budget        time.Duration `help:"How long the choice of algorithm and settings may take on a small server, by an estimate: what is too much is not tried." default:"10m" placeholder:"DURATION"`
 	KeepActive    bool          `help:"Leave the model in service as it is." xor:"activation"`
 	ActivateWorse bool          `help:"Put the new model in service even where it is worse than the one there beyond noise." xor:"activation"`
+	Objective     string        `help:"What the lists are for: ${enum}. new-items is what visitors choose anew later, next-item what comes next in a visit, last-item the one thing chosen last, other-items what else a visitor likes." enum:"new-items,next-item,last-item,other-items" default:"new-items"`
+	Limit         int32         `help:"Length of the lists that algorithms are compared by, 1 to 500." default:"10" placeholder:"N"`
+	IncludeSeen   bool          `help:"Let what the visitor knows into the lists that algorithms are compared by."`
 	remote
+}
+
+// objectives by their names on the command line.
+var objectives = map[string]attunev1.Objective{
+	"new-items": attunev1.Objective_NEW_ITEMS, "next-item": attunev1.Objective_NEXT_ITEM,
+	"last-item": attunev1.Objective_LAST_ITEM, "other-items": attunev1.Objective_OTHER_ITEMS,
 }
 
 // Run trains and prints what each algorithm reached.
@@ -36,6 +45,7 @@ func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
 	model, err := train(ctx, server, &attunev1.TrainRequest{
 		Algorithm: c.Algorithm, Seed: c.Seed, Budget: durationpb.New(c.Budget),
 		KeepActive: c.KeepActive, ActivateWorse: c.ActivateWorse,
+		Objective: objectives[c.Objective], Limit: c.Limit, IncludeSeen: c.IncludeSeen,
 	}, os.Stderr)
 	if err != nil {
 		return server.failure(err)
@@ -47,28 +57,36 @@ func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
 // end whether the model is in service: over each other on a terminal, else only the end of
 // each, and how far it is now and then.
 func train(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, progress *os.File) (*attunev1.Model, error) {
+	show := phases{out: progress, over: term.IsTerminal(int(progress.Fd()))}
+	defer show.end()
+	return trainTelling(ctx, server, request, func(response *attunev1.TrainResponse) {
+		show.show(response)
+		if response.GetModel() != nil {
+			show.say(plain(response.GetMessage()))
+		}
+	})
+}
+
+// trainTelling trains and hands on what the server tells meanwhile.
+func trainTelling(ctx context.Context, server *shopServer, request *attunev1.TrainRequest, tell func(*attunev1.TrainResponse)) (*attunev1.Model, error) {
 	stream, err := server.models.Train(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	var model *attunev1.Model
-	show := phases{out: progress, over: term.IsTerminal(int(progress.Fd()))}
 	for {
 		response, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			show.end()
 			return nil, err
 		}
-		show.show(response)
+		tell(response)
 		if response.GetModel() != nil {
 			model = response.GetModel()
-			show.say(plain(response.GetMessage()))
 		}
 	}
-	show.end()
 	if model == nil {
 		return nil, errors.New("the server ended the training without a model")
 	}

@@ -80,7 +80,8 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 				w.answer = line(w.lines, c)
 				one, l := &t.cases[from+c], w.listers[i]
 				l.rank(one)
-				results[i].lists[from+c] = measureList(l.hits(one.Relevant), one.relevant(), t.protocol.K)
+				l.places = hits(l.list, one.Relevant, l.places[:0])
+				results[i].lists[from+c] = measureList(l.places, one.relevant(), t.protocol.K)
 			}
 		}
 		return nil

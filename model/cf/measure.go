@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -69,7 +70,8 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 		for i := from; i < to; i++ {
 			c := &cases[i]
 			l.rank(c)
-			m.lists[i] = measureList(l.hits(c.Relevant), c.relevant(), p.K)
+			l.places = hits(l.list, c.Relevant, l.places[:0])
+			m.lists[i] = measureList(l.places, c.relevant(), p.K)
 		}
 		return nil
 	})
@@ -84,6 +86,36 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 func (m *Measurement) sum(p Protocol, listers []*lister, items int) {
 	m.means(p.K)
 	m.Metrics[Coverage.At(p.K)] = coverage(listers, items)
+}
+
+// MeasureLists holds lists that were made elsewhere, one for each case and each item once, against
+// what was chosen, as Measure does. Items below 0 are ones that the dataset, of so many items, does
+// not know; what is longer than the protocol's K is left out. The errors are those of
+// Protocol.Validate and an event.InvalidError where there is not one list for each case.
+func MeasureLists(lists [][]int32, cases []Case, p Protocol, items int) (*Measurement, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if len(lists) != len(cases) {
+		return nil, event.Invalid("lists", "must be one for each of %d cases, are %d", len(cases), len(lists))
+	}
+	m := &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, len(cases))}
+	var places []int
+	listed, distinct := make([]bool, items), 0
+	for i := range cases {
+		list := lists[i][:min(len(lists[i]), p.K)]
+		places = hits(list, cases[i].Relevant, places[:0])
+		m.lists[i] = measureList(places, cases[i].relevant(), p.K)
+		for _, item := range list {
+			if item >= 0 && int(item) < items && !listed[item] {
+				listed[item] = true
+				distinct++
+			}
+		}
+	}
+	m.means(p.K)
+	m.Metrics[Coverage.At(p.K)] = float64(distinct) / float64(max(1, items))
+	return m, nil
 }
 
 // means sets the metrics of lists of k.
@@ -212,13 +244,12 @@ func (l *lister) take(item int32) {
 	l.list = append(l.list, item)
 }
 
-// hits returns the places of the list that hold one of the items, which are in order.
-func (l *lister) hits(relevant []int32) []int {
-	l.places = l.places[:0]
-	for place, item := range l.list {
+// hits appends the places of a list that hold one of the items, which are in order.
+func hits(list, relevant []int32, places []int) []int {
+	for place, item := range list {
 		if _, hit := slices.BinarySearch(relevant, item); hit {
-			l.places = append(l.places, place)
+			places = append(places, place)
 		}
 	}
-	return l.places
+	return places
 }

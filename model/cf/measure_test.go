@@ -152,6 +152,51 @@ func TestMeasureIsTheSameWhateverTheWorkers(t *testing.T) {
 	}
 }
 
+// TestMeasureLists: lists that were made elsewhere reach what the same lists of a ranker do.
+func TestMeasureLists(t *testing.T) {
+	scores := told{{Item: 4, Score: 1}, {Item: 2, Score: 1}, {Item: 7, Score: 3}}
+	cases := []Case{{Relevant: []int32{2, 9}, Unknown: 1}, {Hidden: []int32{7}, Relevant: []int32{7}}, {Relevant: []int32{1, 7}}}
+	p := Protocol{K: 3}
+	want, err := Measure(t.Context(), scores, cases, p, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := [][]int32{{7, 2, 4}, {2, 4, 9, 7}, {7, 2, 4}}
+	got, err := MeasureLists(lists, cases, p, 10)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+	if got, err = MeasureLists([][]int32{{-1, 12, 9}, nil, {}}, cases, p, 10); err != nil || got.Metrics["recall@3"] != 1./9 || got.Metrics["coverage@3"] != .1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	var invalid *event.InvalidError
+	if _, err := MeasureLists(lists[1:], cases, p, 10); !errors.As(err, &invalid) {
+		t.Error(err)
+	}
+	if _, err := MeasureLists(lists, cases, Protocol{}, 10); !errors.As(err, &invalid) {
+		t.Error(err)
+	}
+}
+
+// TestLog: a dataset tells all that was added, each user's in the order of History.
+func TestLog(t *testing.T) {
+	b := NewBuilder()
+	added := []Interaction{{"a", "x", 2, 9}, {"b", "y", 1, 3}, {"b", "x", 1, 7}, {"b", "y", 5, 7}, {"b", "y", 5, 7}}
+	for _, x := range slices.Backward(added) {
+		b.Add(x.UserID, x.ItemID, x.Weight, x.At)
+	}
+	d := b.Build()
+	if got := slices.Collect(d.Log()); !slices.Equal(got, added) {
+		t.Errorf("%v, want %v", got, added)
+	}
+	for x := range d.Log() {
+		if x != added[0] {
+			t.Fatal(x)
+		}
+		break
+	}
+}
+
 func TestMeasureRefuses(t *testing.T) {
 	var invalid *event.InvalidError
 	if _, err := Measure(t.Context(), told{}, nil, Protocol{}, 1, nil); !errors.As(err, &invalid) || invalid.Violations[0].Field != "k" {

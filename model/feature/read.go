@@ -24,6 +24,18 @@ func (s *State) Recent() []Interaction { return s.AppendRecent(nil) }
 // AppendRecent appends Recent to all.
 func (s *State) AppendRecent(all []Interaction) []Interaction { return s.interactions(all, s.recent) }
 
+// Overflown tells whether Recent is full: whether there may have been older interactions.
+func (s *State) Overflown() bool { return len(s.recent) >= MaxRecent }
+
+// AppendInteractions appends an event's interactions, as a State would keep them.
+func AppendInteractions(all []Interaction, e *event.Event) []Interaction {
+	print := Fingerprint(e.ID)
+	eachItem(e, func(item string, quantity int64) {
+		all = append(all, Interaction{ItemID: item, Type: e.Type, At: e.OccurredAt, Fingerprint: print, Quantity: quantity})
+	})
+	return all
+}
+
 // Orders returns the newest lines of purchases and refunds, newest first, at most MaxOrders.
 func (s *State) Orders() []Interaction { return s.interactions(nil, s.orders) }
 

@@ -96,16 +96,21 @@ func (s *State) Fold(e *event.Event) {
 		s.dropDays(first)
 	}
 	s.sum(slot, at, e.Value)
+	eachItem(e, func(item string, quantity int64) { s.interact(at, print, e.Type, item, quantity) })
+	s.table.compact(s)
+}
+
+// eachItem calls fn for each item that an event is an interaction with.
+func eachItem(e *event.Event, fn func(item string, quantity int64)) {
 	switch {
 	case e.Type == event.ViewItemList:
 	case len(e.Lines) > 0:
 		for i := range e.Lines {
-			s.interact(at, print, e.Type, e.Lines[i].ItemID, e.Lines[i].Quantity)
+			fn(e.Lines[i].ItemID, e.Lines[i].Quantity)
 		}
 	case e.ItemID != "":
-		s.interact(at, print, e.Type, e.ItemID, 1)
+		fn(e.ItemID, 1)
 	}
-	s.table.compact(s)
 }
 
 // remember adds a fingerprint, or gives all of them up where they become too many.

@@ -88,9 +88,11 @@ func (v *Visitor) seen() map[string]struct{} {
 	if v.State != nil {
 		addAll(out, v.State.Seen())
 	}
-	for _, x := range v.Session {
-		if viewed(x) {
-			out[x.ItemID] = struct{}{}
+	for _, interactions := range [][]feature.Interaction{v.Past, v.Session} {
+		for _, x := range interactions {
+			if viewed(x) {
+				out[x.ItemID] = struct{}{}
+			}
 		}
 	}
 	return out
@@ -100,7 +102,9 @@ func (v *Visitor) seen() map[string]struct{} {
 // puts the item in or takes it out whole.
 func (v *Visitor) cart() map[string]struct{} {
 	out := map[string]struct{}{}
-	if v.State != nil {
+	if v.Past != nil {
+		v.pastCart(out)
+	} else if v.State != nil {
 		addAll(out, v.State.Cart())
 	}
 	for _, x := range v.Session {
@@ -112,6 +116,26 @@ func (v *Visitor) cart() map[string]struct{} {
 		}
 	}
 	return out
+}
+
+// pastCart adds what Past leaves in the cart, by the rules of feature.State.Cart.
+func (v *Visitor) pastCart(out map[string]struct{}) {
+	pieces := map[string]int64{}
+	for i := range v.Past {
+		switch x := &v.Past[i]; x.Type {
+		case event.AddToCart:
+			pieces[x.ItemID] += x.Quantity
+		case event.RemoveFromCart:
+			pieces[x.ItemID] = max(pieces[x.ItemID]-x.Quantity, 0)
+		case event.Purchase:
+			pieces[x.ItemID] = 0
+		}
+	}
+	for id, n := range pieces {
+		if n > 0 {
+			out[id] = struct{}{}
+		}
+	}
 }
 
 func addAll(set map[string]struct{}, ids []string) {

@@ -67,6 +67,9 @@ type Visitor struct {
 	AnonymousIDs []string
 	// State is nil where nothing is on record.
 	State *feature.State
+	// Past are the visitor's interactions on record, oldest first, where there were more than the
+	// State keeps and they were read; else nil. What was seen and what is in the cart go by it.
+	Past []feature.Interaction
 	// Session are events of the request, oldest first; one without a time happened now.
 	Session []feature.Interaction
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank"
 	"github.com/attune-shop/attune/model/rank/expr"
 	"github.com/attune-shop/attune/model/trend"
@@ -29,6 +31,7 @@ import (
 // People tells who visitors are; *history.History does.
 type People interface {
 	Person(ctx context.Context, v event.Visitor) (history.Person, error)
+	Events(ctx context.Context, v event.Visitor, q history.EventQuery) ([]event.Event, error)
 	EventIDs(ctx context.Context, v event.Visitor, fingerprints []uint64) (map[uint64]string, error)
 }
 
@@ -129,8 +132,34 @@ func (s *Service) open(ctx context.Context, asked request, limit *int32) (*list,
 	if err = l.degrade(ctx, err); err != nil {
 		return nil, err
 	}
+	if l.query.ExcludeSeen || l.query.ExcludeInCart {
+		if err = l.degrade(ctx, l.readPast(ctx)); err != nil {
+			return nil, err
+		}
+	}
 	l.shop, l.version = s.shopNow()
 	return l, nil
+}
+
+// maxPast is the number of events up to which a visitor's are read for what was seen and what is
+// in the cart. People have fewer; it bounds the time of a request by a robot's.
+const maxPast = 10_000
+
+// readPast reads what the visitor did where the State is too short to tell what was seen and what is
+// in the cart: a visitor of long standing would be shown again what is to be left out.
+func (l *list) readPast(ctx context.Context) error {
+	state := l.visitor.State
+	if state == nil || !state.Overflown() || state.Events() > maxPast {
+		return nil
+	}
+	events, err := l.service.options.People.Events(ctx, l.visitor.Key, history.EventQuery{Limit: maxPast})
+	if err != nil {
+		return err
+	}
+	for i := range slices.Backward(events) {
+		l.visitor.Past = feature.AppendInteractions(l.visitor.Past, &events[i])
+	}
+	return nil
 }
 
 // degrade lets the list go on without what a store could not tell, because it is not available

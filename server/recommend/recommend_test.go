@@ -68,6 +68,18 @@ func (s *shop) Person(_ context.Context, v event.Visitor) (history.Person, error
 	return history.Person{Visitor: v, State: state}, nil
 }
 
+func (s *shop) Events(_ context.Context, v event.Visitor, q history.EventQuery) ([]event.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []event.Event
+	for _, e := range slices.Backward(s.rows) {
+		if e.Visitor() == v && len(out) < q.Limit {
+			out = append(out, e)
+		}
+	}
+	return out, s.unknown
+}
+
 func (s *shop) EventIDs(_ context.Context, _ event.Visitor, prints []uint64) (map[uint64]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -386,6 +398,45 @@ func TestTheVisitorCannotBeRead(t *testing.T) {
 	}
 	if _, err := service.RecentlyViewed(t.Context(), &attunev1.RecentlyViewedRequest{UserId: "broken"}); !errors.Is(err, event.ErrUnavailable) {
 		t.Errorf("what was viewed: %v", err)
+	}
+}
+
+// TestWhatIsOlderThanTheStateIsLeftOut: what was seen, and what is in the cart, is however much
+// came after it, while the events can be read.
+func TestWhatIsOlderThanTheStateIsLeftOut(t *testing.T) {
+	s := newShop()
+	s.put(furniture()...)
+	write := func(n int, kind event.Type, item string) {
+		s.write(event.Event{
+			ID: fmt.Sprint(n), Type: kind, UserID: "anna", ItemID: item, OccurredAt: noon.Add(time.Duration(n) * time.Second),
+			Lines: []event.Line{{ItemID: item, Quantity: 1}},
+		})
+	}
+	write(-1000, event.ViewItem, "lamp")
+	write(-999, event.AddToCart, "shade")
+	write(-998, event.AddToCart, "lamp")
+	for n := range feature.MaxRecent {
+		write(n-900, event.RemoveFromCart, "lamp")
+	}
+	service := s.serve(t)
+	for _, tc := range []struct {
+		seen, cart bool
+		out        []string
+	}{
+		{true, true, []string{"lamp", "shade"}}, {true, false, []string{"lamp"}}, {false, true, []string{"shade"}}, {false, false, nil},
+	} {
+		for _, unknown := range []error{nil, event.ErrUnavailable} {
+			s.unknown = unknown
+			list, err := service.Recommend(t.Context(), &attunev1.RecommendRequest{UserId: "anna", ExcludeSeen: tc.seen, ExcludeInCart: tc.cart})
+			if err != nil || list.GetDegraded() != (unknown != nil && tc.out != nil) {
+				t.Fatalf("%+v: %v, %v", tc, list, err)
+			}
+			for _, item := range []string{"lamp", "shade"} {
+				if listed := slices.Contains(ids(list), item); listed == (slices.Contains(tc.out, item) && unknown == nil) {
+					t.Errorf("%+v, %v: %v", tc, unknown, ids(list))
+				}
+			}
+		}
 	}
 }
 

@@ -16,14 +16,16 @@ import (
 const tellEvery = 200 * time.Millisecond
 
 // Train reads the history, evaluates, fits, saves and, unless keep_active is set, puts the
-// new version in service where it is not worse than the one there (judge). One training runs at a time, of all servers that share the store;
-// another gets event.ErrBusy. A client that goes away, or stops its call, stops the training:
-// nothing is saved then, and the model in service stays.
+// new version in service where it is not worse than the one there (judge). One training runs
+// at a time, of all servers that share the store; another gets event.ErrBusy. A client that goes
+// away, or stops its call, stops the training: nothing is saved then, and the model in service
+// stays.
 func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelService_TrainServer) error {
-	options, err := s.asked(request)
+	options, err := optionsOf(request)
 	if err != nil {
 		return err
 	}
+	options.Now = s.options.Now
 	leased, err := s.lease(stream.Context())
 	if err != nil {
 		return err
@@ -40,20 +42,6 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 		return fmt.Errorf("training stopped: %w", cause)
 	}
 	return err
-}
-
-// asked returns the options that a request asks for.
-func (s *Service) asked(request *attunev1.TrainRequest) (cf.Options, error) {
-	options := cf.Options{Algorithm: request.GetAlgorithm(), Seed: request.GetSeed(), Now: s.options.Now}
-	if request.GetKeepActive() && request.GetActivateWorse() {
-		return options, event.Invalid("activate_worse", "cannot be together with keep_active")
-	}
-	if budget := request.GetBudget(); budget != nil {
-		if options.Budget = budget.AsDuration(); budget.CheckValid() != nil || options.Budget <= 0 {
-			return options, event.Invalid("budget", "must be above 0")
-		}
-	}
-	return options, options.Validate()
 }
 
 func (s *Service) train(ctx context.Context, options cf.Options, request *attunev1.TrainRequest, leased *lease, t *teller) error {

@@ -237,6 +237,25 @@ func TestTrainTellsItsPhasesAndServes(t *testing.T) {
 	}
 }
 
+// TestAnObjectiveSaysWhatIsHeldOut: a training is evaluated by lists of the length asked for, on
+// what the objective holds out.
+func TestAnObjectiveSaysWhatIsHeldOut(t *testing.T) {
+	f := newFixture(twoTastes(), Config{})
+	about := map[string]bool{}
+	for number := range attunev1.Objective_name {
+		model := f.train(t, &attunev1.TrainRequest{Algorithm: cf.ItemKNN, Objective: attunev1.Objective(number), Limit: 7, IncludeSeen: true})
+		for _, e := range model.GetEvaluations() { // none where no visit has two things
+			if _, ok := e.GetMetrics()["ndcg@7"]; !ok {
+				t.Errorf("objective %d: %v", number, e)
+			}
+		}
+		about[model.GetChoice()] = true
+	}
+	if len(about) != len(attunev1.Objective_name)-1 {
+		t.Errorf("unspecified is not one of the objectives, or two are the same: %v", about)
+	}
+}
+
 func TestKeepActiveAndRollBack(t *testing.T) {
 	f := newFixture(twoTastes(), Config{})
 	first := f.train(t, &attunev1.TrainRequest{Algorithm: cf.ItemKNN})
@@ -389,6 +408,12 @@ func TestAnEmptyHistoryTrains(t *testing.T) {
 func TestRequestsAreChecked(t *testing.T) {
 	f := newFixture(twoTastes(), Config{})
 	fields := map[string]func() error{
+		"objective": func() error {
+			return f.Train(&attunev1.TrainRequest{Objective: 99, Limit: 5}, &stream{ctx: t.Context()})
+		},
+		"limit": func() error {
+			return f.Train(&attunev1.TrainRequest{Objective: attunev1.Objective_NEXT_ITEM, Limit: maxLimit + 1}, &stream{ctx: t.Context()})
+		},
 		"algorithm": func() error {
 			return f.Train(&attunev1.TrainRequest{Algorithm: "magic"}, &stream{ctx: t.Context()})
 		},

@@ -24,6 +24,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Objective is what lists are for, and so what is held out of the history to choose a model by.
+type Objective int32
+
+const (
+	// Stands for NEW_ITEMS.
+	Objective_OBJECTIVE_UNSPECIFIED Objective = 0
+	// What visitors of before choose anew after some time, which is the same for all.
+	Objective_NEW_ITEMS Objective = 1
+	// What comes next in a visit.
+	Objective_NEXT_ITEM Objective = 2
+	// The one thing that each visitor chose last.
+	Objective_LAST_ITEM Objective = 3
+	// What else visitors like, whenever they chose it.
+	Objective_OTHER_ITEMS Objective = 4
+)
+
+// Enum value maps for Objective.
+var (
+	Objective_name = map[int32]string{
+		0: "OBJECTIVE_UNSPECIFIED",
+		1: "NEW_ITEMS",
+		2: "NEXT_ITEM",
+		3: "LAST_ITEM",
+		4: "OTHER_ITEMS",
+	}
+	Objective_value = map[string]int32{
+		"OBJECTIVE_UNSPECIFIED": 0,
+		"NEW_ITEMS":             1,
+		"NEXT_ITEM":             2,
+		"LAST_ITEM":             3,
+		"OTHER_ITEMS":           4,
+	}
+)
+
+func (x Objective) Enum() *Objective {
+	p := new(Objective)
+	*p = x
+	return p
+}
+
+func (x Objective) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Objective) Descriptor() protoreflect.EnumDescriptor {
+	return file_attune_v1_model_proto_enumTypes[0].Descriptor()
+}
+
+func (Objective) Type() protoreflect.EnumType {
+	return &file_attune_v1_model_proto_enumTypes[0]
+}
+
+func (x Objective) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Objective.Descriptor instead.
+func (Objective) EnumDescriptor() ([]byte, []int) {
+	return file_attune_v1_model_proto_rawDescGZIP(), []int{0}
+}
+
 // TrainPhase is a part of a training.
 type TrainPhase int32
 
@@ -67,11 +128,11 @@ func (x TrainPhase) String() string {
 }
 
 func (TrainPhase) Descriptor() protoreflect.EnumDescriptor {
-	return file_attune_v1_model_proto_enumTypes[0].Descriptor()
+	return file_attune_v1_model_proto_enumTypes[1].Descriptor()
 }
 
 func (TrainPhase) Type() protoreflect.EnumType {
-	return &file_attune_v1_model_proto_enumTypes[0]
+	return &file_attune_v1_model_proto_enumTypes[1]
 }
 
 func (x TrainPhase) Number() protoreflect.EnumNumber {
@@ -80,7 +141,7 @@ func (x TrainPhase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TrainPhase.Descriptor instead.
 func (TrainPhase) EnumDescriptor() ([]byte, []int) {
-	return file_attune_v1_model_proto_rawDescGZIP(), []int{0}
+	return file_attune_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
 // Model is one trained version.
@@ -315,7 +376,14 @@ type TrainRequest struct {
 	ActivateWorse bool `protobuf:"varint,4,opt,name=activate_worse,json=activateWorse" json:"activate_worse,omitempty"`
 	// How long the choice of an algorithm and its settings may take on a small server, by an
 	// estimate that does not depend on the machine; 10 minutes where absent.
-	Budget        *durationpb.Duration `protobuf:"bytes,5,opt,name=budget" json:"budget,omitempty"`
+	Budget *durationpb.Duration `protobuf:"bytes,5,opt,name=budget" json:"budget,omitempty"`
+	// What the lists are for: algorithms and settings are compared by how well they foretell that.
+	Objective Objective `protobuf:"varint,6,opt,name=objective,enum=attune.v1.Objective" json:"objective,omitempty"`
+	// Length of the lists that are compared, 1 to 500; 10 where 0.
+	Limit int32 `protobuf:"varint,7,opt,name=limit" json:"limit,omitempty"`
+	// Lets what the visitor knows into the lists that are compared, as lists without
+	// exclude_seen do.
+	IncludeSeen   bool `protobuf:"varint,8,opt,name=include_seen,json=includeSeen" json:"include_seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +451,27 @@ func (x *TrainRequest) GetBudget() *durationpb.Duration {
 		return x.Budget
 	}
 	return nil
+}
+
+func (x *TrainRequest) GetObjective() Objective {
+	if x != nil {
+		return x.Objective
+	}
+	return Objective_OBJECTIVE_UNSPECIFIED
+}
+
+func (x *TrainRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *TrainRequest) GetIncludeSeen() bool {
+	if x != nil {
+		return x.IncludeSeen
+	}
+	return false
 }
 
 type TrainResponse struct {
@@ -695,14 +784,17 @@ const file_attune_v1_model_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a;\n" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xbb\x01\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xa8\x02\n" +
 	"\fTrainRequest\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x03R\x04seed\x12\x1f\n" +
 	"\vkeep_active\x18\x03 \x01(\bR\n" +
 	"keepActive\x12%\n" +
 	"\x0eactivate_worse\x18\x04 \x01(\bR\ractivateWorse\x121\n" +
-	"\x06budget\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06budget\"\xd1\x01\n" +
+	"\x06budget\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06budget\x122\n" +
+	"\tobjective\x18\x06 \x01(\x0e2\x14.attune.v1.ObjectiveR\tobjective\x12\x14\n" +
+	"\x05limit\x18\a \x01(\x05R\x05limit\x12!\n" +
+	"\finclude_seen\x18\b \x01(\bR\vincludeSeen\"\xd1\x01\n" +
 	"\rTrainResponse\x12+\n" +
 	"\x05phase\x18\x01 \x01(\x0e2\x15.attune.v1.TrainPhaseR\x05phase\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\x01R\bprogress\x12\x18\n" +
@@ -721,7 +813,13 @@ const file_attune_v1_model_proto_rawDesc = "" +
 	"\x06models\x18\x01 \x03(\v2\x10.attune.v1.ModelR\x06models\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
 	"\x14ActivateModelRequest\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\tR\aversion*f\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion*d\n" +
+	"\tObjective\x12\x19\n" +
+	"\x15OBJECTIVE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tNEW_ITEMS\x10\x01\x12\r\n" +
+	"\tNEXT_ITEM\x10\x02\x12\r\n" +
+	"\tLAST_ITEM\x10\x03\x12\x0f\n" +
+	"\vOTHER_ITEMS\x10\x04*f\n" +
 	"\n" +
 	"TrainPhase\x12\x1b\n" +
 	"\x17TRAIN_PHASE_UNSPECIFIED\x10\x00\x12\x10\n" +
@@ -750,48 +848,50 @@ func file_attune_v1_model_proto_rawDescGZIP() []byte {
 	return file_attune_v1_model_proto_rawDescData
 }
 
-var file_attune_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_attune_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_attune_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_attune_v1_model_proto_goTypes = []any{
-	(TrainPhase)(0),               // 0: attune.v1.TrainPhase
-	(*Model)(nil),                 // 1: attune.v1.Model
-	(*Evaluation)(nil),            // 2: attune.v1.Evaluation
-	(*TrainRequest)(nil),          // 3: attune.v1.TrainRequest
-	(*TrainResponse)(nil),         // 4: attune.v1.TrainResponse
-	(*GetModelRequest)(nil),       // 5: attune.v1.GetModelRequest
-	(*ListModelsRequest)(nil),     // 6: attune.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 7: attune.v1.ListModelsResponse
-	(*ActivateModelRequest)(nil),  // 8: attune.v1.ActivateModelRequest
-	nil,                           // 9: attune.v1.Evaluation.MetricsEntry
-	nil,                           // 10: attune.v1.Evaluation.StandardErrorsEntry
-	nil,                           // 11: attune.v1.Evaluation.SettingsEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(Objective)(0),                // 0: attune.v1.Objective
+	(TrainPhase)(0),               // 1: attune.v1.TrainPhase
+	(*Model)(nil),                 // 2: attune.v1.Model
+	(*Evaluation)(nil),            // 3: attune.v1.Evaluation
+	(*TrainRequest)(nil),          // 4: attune.v1.TrainRequest
+	(*TrainResponse)(nil),         // 5: attune.v1.TrainResponse
+	(*GetModelRequest)(nil),       // 6: attune.v1.GetModelRequest
+	(*ListModelsRequest)(nil),     // 7: attune.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 8: attune.v1.ListModelsResponse
+	(*ActivateModelRequest)(nil),  // 9: attune.v1.ActivateModelRequest
+	nil,                           // 10: attune.v1.Evaluation.MetricsEntry
+	nil,                           // 11: attune.v1.Evaluation.StandardErrorsEntry
+	nil,                           // 12: attune.v1.Evaluation.SettingsEntry
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
 }
 var file_attune_v1_model_proto_depIdxs = []int32{
-	12, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 1: attune.v1.Model.evaluations:type_name -> attune.v1.Evaluation
-	9,  // 2: attune.v1.Evaluation.metrics:type_name -> attune.v1.Evaluation.MetricsEntry
-	10, // 3: attune.v1.Evaluation.standard_errors:type_name -> attune.v1.Evaluation.StandardErrorsEntry
-	11, // 4: attune.v1.Evaluation.settings:type_name -> attune.v1.Evaluation.SettingsEntry
-	13, // 5: attune.v1.TrainRequest.budget:type_name -> google.protobuf.Duration
-	0,  // 6: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
-	2,  // 7: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
-	1,  // 8: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
-	1,  // 9: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
-	3,  // 10: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
-	5,  // 11: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
-	6,  // 12: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
-	8,  // 13: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
-	4,  // 14: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
-	1,  // 15: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
-	7,  // 16: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
-	1,  // 17: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	13, // 0: attune.v1.Model.created_at:type_name -> google.protobuf.Timestamp
+	3,  // 1: attune.v1.Model.evaluations:type_name -> attune.v1.Evaluation
+	10, // 2: attune.v1.Evaluation.metrics:type_name -> attune.v1.Evaluation.MetricsEntry
+	11, // 3: attune.v1.Evaluation.standard_errors:type_name -> attune.v1.Evaluation.StandardErrorsEntry
+	12, // 4: attune.v1.Evaluation.settings:type_name -> attune.v1.Evaluation.SettingsEntry
+	14, // 5: attune.v1.TrainRequest.budget:type_name -> google.protobuf.Duration
+	0,  // 6: attune.v1.TrainRequest.objective:type_name -> attune.v1.Objective
+	1,  // 7: attune.v1.TrainResponse.phase:type_name -> attune.v1.TrainPhase
+	3,  // 8: attune.v1.TrainResponse.evaluation:type_name -> attune.v1.Evaluation
+	2,  // 9: attune.v1.TrainResponse.model:type_name -> attune.v1.Model
+	2,  // 10: attune.v1.ListModelsResponse.models:type_name -> attune.v1.Model
+	4,  // 11: attune.v1.ModelService.Train:input_type -> attune.v1.TrainRequest
+	6,  // 12: attune.v1.ModelService.GetModel:input_type -> attune.v1.GetModelRequest
+	7,  // 13: attune.v1.ModelService.ListModels:input_type -> attune.v1.ListModelsRequest
+	9,  // 14: attune.v1.ModelService.ActivateModel:input_type -> attune.v1.ActivateModelRequest
+	5,  // 15: attune.v1.ModelService.Train:output_type -> attune.v1.TrainResponse
+	2,  // 16: attune.v1.ModelService.GetModel:output_type -> attune.v1.Model
+	8,  // 17: attune.v1.ModelService.ListModels:output_type -> attune.v1.ListModelsResponse
+	2,  // 18: attune.v1.ModelService.ActivateModel:output_type -> attune.v1.Model
+	15, // [15:19] is the sub-list for method output_type
+	11, // [11:15] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_model_proto_init() }
@@ -804,7 +904,7 @@ func file_attune_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_model_proto_rawDesc), len(file_attune_v1_model_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -106,9 +106,10 @@ type RecommendRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -259,9 +260,10 @@ type SimilarItemsRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -415,9 +417,10 @@ type BoughtTogetherRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -580,9 +583,10 @@ type TrendingRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -748,9 +752,10 @@ type RerankRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -900,9 +905,10 @@ type RecentlyViewedRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`
@@ -1045,9 +1051,10 @@ type BuyAgainRequest struct {
 	ExcludeItemIds []string `protobuf:"bytes,23,rep,name=exclude_item_ids,json=excludeItemIds" json:"exclude_item_ids,omitempty"`
 	// Leaves out what the visitor bought and did not send back.
 	ExcludeBought bool `protobuf:"varint,24,opt,name=exclude_bought,json=excludeBought" json:"exclude_bought,omitempty"`
-	// Leaves out what the visitor viewed.
+	// Leaves out what the visitor viewed: all of it up to 10,000 events on record, beyond that
+	// what is among the last 256 items.
 	ExcludeSeen bool `protobuf:"varint,25,opt,name=exclude_seen,json=excludeSeen" json:"exclude_seen,omitempty"`
-	// Leaves out what is in the visitor's cart.
+	// Leaves out what is in the visitor's cart, as far back as exclude_seen goes.
 	ExcludeInCart bool `protobuf:"varint,26,opt,name=exclude_in_cart,json=excludeInCart" json:"exclude_in_cart,omitempty"`
 	// Items of one category at the most; no bound where 0.
 	MaxPerCategory int32 `protobuf:"varint,27,opt,name=max_per_category,json=maxPerCategory" json:"max_per_category,omitempty"`

@@ -6,6 +6,20 @@ import (
 	"github.com/attune-shop/attune/model/cf"
 )
 
+// Visitor is who a list is for, as a shop asks for it: a user, or somebody in a visit whom nobody knows.
+type Visitor struct {
+	// UserID is a user, known in training or not; "" where there is a Session.
+	UserID string
+	// Session are the items of the visit, oldest first.
+	Session []string
+}
+
+// asked is a case and its visitor.
+type asked struct {
+	cf.Case
+	visitor Visitor
+}
+
 // chosen gathers what users went on to choose, in the order in which users come up.
 type chosen struct {
 	train *cf.Dataset
@@ -25,8 +39,8 @@ func (c *chosen) add(user, item string) {
 }
 
 // cases asks for one list a user.
-func (c *chosen) cases() []cf.Case {
-	cases := make([]cf.Case, 0, len(c.users))
+func (c *chosen) cases() []asked {
+	cases := make([]asked, 0, len(c.users))
 	for _, user := range c.users {
 		cases = append(cases, newCase(c.train, user, c.items[user]...))
 	}
@@ -35,8 +49,8 @@ func (c *chosen) cases() []cf.Case {
 
 // newCase asks for a list for a user of the training who went on to choose items. What the
 // user did in training is hidden where the protocol says so, however long ago it was.
-func newCase(train *cf.Dataset, user string, items ...string) cf.Case {
-	var c cf.Case
+func newCase(train *cf.Dataset, user string, items ...string) asked {
+	c := asked{visitor: Visitor{UserID: user}}
 	c.History, c.Hidden = train.History(user)
 	slices.Sort(items)
 	for _, item := range slices.Compact(items) {

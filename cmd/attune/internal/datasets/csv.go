@@ -56,7 +56,7 @@ func OpenCSV(f Files) (*Set, error) {
 	default:
 		return nil, event.Invalid("protocol", "must be %s", listed([]string{TopK, NextItem, LeaveOneOut}))
 	}
-	if err == nil && len(s.Cases) == 0 {
+	if err == nil && len(s.asked) == 0 {
 		err = fmt.Errorf("%s has nothing to test", cmp.Or(f.Prefixes, f.Test))
 	}
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Set) readTopK(f Files) error {
 		users.add(r.user, r.item)
 		return nil
 	})
-	s.Cases = users.cases()
+	s.asked = users.cases()
 	return err
 }
 
@@ -96,7 +96,7 @@ func (s *Set) readLeaveOneOut(f Files) error {
 	}
 	if f.Negatives == "" {
 		var err error
-		s.Cases, err = readLast(f.Test, s.Train)
+		s.asked, err = readLast(f.Test, s.Train)
 		return err
 	}
 	negatives, err := readNegatives(f.Negatives)
@@ -115,7 +115,7 @@ func (s *Set) readLeaveOneOut(f Files) error {
 				c.Candidates = append(c.Candidates, i)
 			}
 		}
-		s.Cases = append(s.Cases, c)
+		s.asked = append(s.asked, c)
 		return nil
 	})
 }
@@ -137,14 +137,14 @@ func (s *Set) readNextItem(f Files) error {
 		return err
 	}
 	if f.Prefixes != "" {
-		s.Cases, err = readPrefixes(f.Prefixes, s.Train, end)
+		s.asked, err = readPrefixes(f.Prefixes, s.Train, end)
 		return err
 	}
 	tested, err := readSessions(f.Test)
 	for _, u := range tested {
 		items := u.items()
 		for n := 1; n < len(items); n++ {
-			s.Cases = append(s.Cases, newPrefix(s.Train, items[:n], items[n], end))
+			s.asked = append(s.asked, newPrefix(s.Train, items[:n], items[n], end))
 		}
 	}
 	return err

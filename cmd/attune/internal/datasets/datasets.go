@@ -23,8 +23,10 @@ import (
 type Set struct {
 	Train *cf.Dataset
 	// Counted is Train without the weights of ratings, where there are any: what popularity counts.
-	Counted  *cf.Dataset
-	Cases    []cf.Case
+	Counted *cf.Dataset
+	Cases   []cf.Case
+	// Visitors are who the lists of Cases are for, one each.
+	Visitors []Visitor
 	Protocol cf.Protocol
 	// Metrics are what the set's table shows, the one that it is ordered by first.
 	Metrics []cf.Metric
@@ -34,6 +36,9 @@ type Set struct {
 	Algorithms []string
 	// Intervals says that the cases are so few that a mean needs its interval.
 	Intervals bool
+
+	// asked becomes Cases and Visitors.
+	asked []asked
 }
 
 // The data sets that Open reads.
@@ -66,14 +71,31 @@ func Open(name, dir string) (*Set, error) {
 	return nil, fmt.Errorf("data set %q: %w", name, event.ErrNotFound)
 }
 
-// finished shows what users know where the protocol lets it into lists.
+// finished sets the cases, with what users know not hidden where the protocol lets it into lists.
 func (s *Set) finished() *Set {
-	if s.Protocol.Seen {
-		for i := range s.Cases {
-			s.Cases[i].Hidden = nil
+	for _, a := range s.asked {
+		if s.Protocol.Seen {
+			a.Hidden = nil
+		}
+		s.Cases, s.Visitors = append(s.Cases, a.Case), append(s.Visitors, a.visitor)
+	}
+	s.asked = nil
+	return s
+}
+
+// Count leaves the weights of ratings aside in what is trained on and in histories, and tells
+// whether there are any.
+func (s *Set) Count() bool {
+	if s.Counted == nil {
+		return false
+	}
+	s.Train, s.Counted = s.Counted, nil
+	for i, v := range s.Visitors {
+		if v.UserID != "" {
+			s.Cases[i].History, _ = s.Train.History(v.UserID)
 		}
 	}
-	return s
+	return true
 }
 
 // find returns the path of a file that may be gzip'ed.
@@ -111,7 +133,7 @@ func filled(path string, b *cf.Builder) (*cf.Dataset, error) {
 }
 
 // readCases reads a file of a set's folder as cases.
-func readCases(dir, name string, read func(path string) ([]cf.Case, error)) ([]cf.Case, error) {
+func readCases(dir, name string, read func(path string) ([]asked, error)) ([]asked, error) {
 	path, err := find(dir, name)
 	if err != nil {
 		return nil, err

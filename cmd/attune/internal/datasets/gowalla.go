@@ -15,13 +15,13 @@ func openGowalla(dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases, err := readCases(dir, "test.txt", func(path string) ([]cf.Case, error) {
+	cases, err := readCases(dir, "test.txt", func(path string) ([]asked, error) {
 		users := newChosen(train)
 		err := eachPair(path, users.add)
 		return users.cases(), err
 	})
 	return &Set{
-		Train: train, Cases: cases,
+		Train: train, asked: cases,
 		Protocol:  cf.Protocol{K: 20, Cut: cf.CutRandom},
 		Metrics:   []cf.Metric{cf.Recall, cf.NDCG},
 		Published: publishedGowalla,

@@ -24,13 +24,13 @@ func openMovieLens(dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases, err := readCases(dir, "msr_split_item_test.tsv", func(path string) ([]cf.Case, error) {
+	cases, err := readCases(dir, "msr_split_item_test.tsv", func(path string) ([]asked, error) {
 		users := newChosen(train)
 		err := eachRating(path, func(user, item string, _ float32, _ int64) { users.add(user, item) })
 		return users.cases(), err
 	})
 	return &Set{
-		Train: train, Counted: counted, Cases: cases,
+		Train: train, Counted: counted, asked: cases,
 		Protocol:  cf.Protocol{K: 10, Cut: cf.CutRandom},
 		Metrics:   []cf.Metric{cf.NDCG, cf.MAP, cf.Precision, cf.Recall},
 		Published: publishedMovieLens,

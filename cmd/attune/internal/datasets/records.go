@@ -196,21 +196,25 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 }
 
 // trains are the datasets that records make: with their weights, and with ratings counted as 1.
-type trains struct{ weighted, counted *cf.Builder }
+type trains struct {
+	weighted, counted *cf.Builder
+	// rated says that there are ratings.
+	rated bool
+}
 
-func newTrains() trains { return trains{weighted: cf.NewBuilder(), counted: cf.NewBuilder()} }
+func newTrains() *trains { return &trains{weighted: cf.NewBuilder(), counted: cf.NewBuilder()} }
 
-func (t trains) add(r record) {
+func (t *trains) add(r record) {
 	t.weighted.Add(r.user, r.item, r.weight, r.at)
 	if r.rated {
-		r.weight = 1
+		r.weight, t.rated = 1, true
 	}
 	t.counted.Add(r.user, r.item, r.weight, r.at)
 }
 
 // build sets what the records of a file made.
-func (t trains) build(path string, s *Set) (err error) {
-	if s.Train, err = filled(path, t.weighted); err != nil {
+func (t *trains) build(path string, s *Set) (err error) {
+	if s.Train, err = filled(path, t.weighted); err != nil || !t.rated {
 		return err
 	}
 	s.Counted, err = filled(path, t.counted)

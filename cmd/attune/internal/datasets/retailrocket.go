@@ -16,9 +16,9 @@ func openRetailRocket(dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases, err := readCases(dir, "test_buy.csv", func(path string) ([]cf.Case, error) { return readLast(path, train) })
+	cases, err := readCases(dir, "test_buy.csv", func(path string) ([]asked, error) { return readLast(path, train) })
 	return &Set{
-		Train: train, Cases: cases,
+		Train: train, asked: cases,
 		Protocol:   cf.Protocol{K: 10, Cut: cf.CutLast},
 		Metrics:    []cf.Metric{cf.HitRate, cf.NDCG},
 		Algorithms: []string{cf.Auto, cf.Popularity, cf.ItemKNN, cf.ALS},
@@ -27,7 +27,7 @@ func openRetailRocket(dir string) (*Set, error) {
 }
 
 // readLast reads records that are one case each.
-func readLast(path string, train *cf.Dataset) (cases []cf.Case, err error) {
+func readLast(path string, train *cf.Dataset) (cases []asked, err error) {
 	err = eachRecord(path, func(r record) error {
 		cases = append(cases, newCase(train, r.user, r.item))
 		return nil

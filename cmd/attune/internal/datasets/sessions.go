@@ -60,7 +60,7 @@ func readSessions(path string) ([]*session, error) {
 
 // newPrefix asks for what follows clicks that are a second apart, from a time on. Hidden are
 // those that the history is too short for.
-func newPrefix(train *cf.Dataset, prefix []string, next string, from int64) cf.Case {
+func newPrefix(train *cf.Dataset, prefix []string, next string, from int64) asked {
 	clicks := make([]cf.Signal, len(prefix))
 	for place, item := range prefix {
 		i, ok := train.Index(item)
@@ -69,7 +69,7 @@ func newPrefix(train *cf.Dataset, prefix []string, next string, from int64) cf.C
 		}
 		clicks[place] = cf.Signal{Item: i, Weight: 1, At: from + int64(place)}
 	}
-	c := cf.Case{History: cf.NewHistory(clicks)}
+	c := asked{Case: cf.Case{History: cf.NewHistory(clicks)}, visitor: Visitor{Session: prefix}}
 	if len(clicks) > cf.MaxHistory {
 		for _, x := range clicks {
 			c.Hidden = append(c.Hidden, x.Item)

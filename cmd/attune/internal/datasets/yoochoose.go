@@ -30,9 +30,9 @@ func openYoochoose(dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases, err := readCases(dir, "test_examples.tsv", func(path string) ([]cf.Case, error) { return readPrefixes(path, train, from) })
+	cases, err := readCases(dir, "test_examples.tsv", func(path string) ([]asked, error) { return readPrefixes(path, train, from) })
 	return &Set{
-		Train: train, Cases: cases,
+		Train: train, asked: cases,
 		Protocol:  cf.Protocol{K: 20, Seen: true, Cut: cf.CutNext},
 		Metrics:   []cf.Metric{cf.HitRate, cf.MRR},
 		Published: publishedYoochoose,
@@ -41,7 +41,7 @@ func openYoochoose(dir string) (*Set, error) {
 
 // readPrefixes reads lines of items that were clicked, parted by spaces, a tab, and the item
 // that came next.
-func readPrefixes(path string, train *cf.Dataset, from int64) (cases []cf.Case, err error) {
+func readPrefixes(path string, train *cf.Dataset, from int64) (cases []asked, err error) {
 	err = eachLine(path, func(line string) error {
 		prefix, next, ok := strings.Cut(line, "\t")
 		items, following := strings.Fields(prefix), strings.Fields(next)
