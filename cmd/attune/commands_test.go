@@ -71,6 +71,11 @@ func TestCommands(t *testing.T) {
 	asks([]string{"2 x lamp", "view_item"}, "user", "events", "anna")
 	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
 	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
+	asks([]string{"-popularity: ", ", in service"}, "models", "get")
+	asks([]string{"item_knn of 3 interactions"}, "train", "--keep-active", "--budget", "1s")
+	asks([]string{"-popularity", "in service"}, "models", "list")
+	version, _, _ := strings.Cut(ask("models", "list"), " ")
+	asks([]string{version + ": ", ", in service"}, "models", "activate", version)
 	asks([]string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
 	asks([]string{"bulb deleted"}, "items", "delete", "bulb")
 
