@@ -72,6 +72,11 @@ func TestCommands(t *testing.T) {
 	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
 	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
 	asks([]string{"item_knn", "interactions"}, "train", "--algorithm", "item_knn", "--objective", "next-item", "--limit", "5", "--include-seen", "--keep-active")
+	asks([]string{"-popularity: ", ", in service"}, "models", "get")
+	asks([]string{"item_knn of 3 interactions"}, "train", "--keep-active", "--budget", "1s")
+	asks([]string{"-popularity", "in service"}, "models", "list")
+	version, _, _ := strings.Cut(ask("models", "list"), " ")
+	asks([]string{version + ": ", ", in service"}, "models", "activate", version)
 	asks([]string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
 	asks([]string{"bulb deleted"}, "items", "delete", "bulb")
 

@@ -9,7 +9,6 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
-	"github.com/attune-shop/attune/model/event"
 )
 
 // tellEvery is the least time between two responses that only tell progress.

@@ -143,3 +143,14 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestAnOlderModelIsRead: records of before settings and standard errors were kept.
+func TestAnOlderModelIsRead(t *testing.T) {
+	entry, err := decodeModelEntry([]byte(`{"Version":"1","Algorithm":"ease","Evaluations":[{"Algorithm":"ease","Metrics":{"ndcg@10":0.5},"Users":7,"Fit":5}],"Choice":"why","File":"1.model"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := entry.Evaluations[0]; entry.Metric != "" || e.Metrics["ndcg@10"] != .5 || e.Errors != nil || e.Settings != nil {
+		t.Errorf("%+v", entry)
+	}
+}
