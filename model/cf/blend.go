@@ -98,18 +98,17 @@ type saying struct {
 
 // hear takes what is above 0 from a tally, and empties it.
 func (y *saying) hear(t *tally) {
-	n := len(t.touched)
-	y.items, y.scores, y.total = slices.Grow(y.items[:0], n)[:n], slices.Grow(y.scores[:0], n)[:n], 0
-	kept := 0
+	n, kept, total := len(t.touched), 0, float32(0)
+	items, scores, sums := slices.Grow(y.items[:0], n)[:n], slices.Grow(y.scores[:0], n)[:n], t.sum
 	for _, item := range t.touched {
-		x := max(t.sum[item], 0)
-		t.sum[item] = 0
-		y.items[kept], y.scores[kept] = item, x
+		x := max(sums[item], 0)
+		sums[item] = 0
+		items[kept], scores[kept] = item, x
 		kept += 1 - none(x)
-		y.total += x
+		total += x
 	}
 	t.touched = t.touched[:0]
-	y.items, y.scores = y.items[:kept], y.scores[:kept]
+	y.items, y.scores, y.total = items[:kept], scores[:kept], total
 }
 
 // collect fills candidates and features for the taste in the Scratch. Those of items that
@@ -117,7 +116,6 @@ func (y *saying) hear(t *tally) {
 func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bool) *blending {
 	b, m := s.blend, &sc.blending
 	n := len(s.itemIDs)
-	sc.tally.grow(n)
 	m.mix.grow(n)
 	if len(m.at) < n {
 		m.at = make([]int32, n)
@@ -139,6 +137,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 // ask lets each part but ALS say what it has to.
 func (s *Snapshot) ask(sc *Scratch) {
 	b, m := s.blend, &sc.blending
+	sc.tally.grow(len(s.itemIDs))
 	for len(m.said) < b.parts() {
 		m.said = append(m.said, saying{})
 	}

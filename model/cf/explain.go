@@ -65,7 +65,7 @@ func linearParts(m *rows, t *taste) func(item int32, into []float32) {
 func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into []float32) {
 	var sc Scratch
 	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
-	s.collect(&sc, nil, nil)
+	s.ask(&sc)
 	place := make(map[int32]int, len(t.items))
 	for i, item := range t.items {
 		place[item] = i

@@ -49,11 +49,11 @@ func (t *tally) addRow(x float32, items []int32, values []float32) {
 
 // drain appends the items whose sum is not 0, with it, and makes every sum 0.
 func (t *tally) drain(all []Candidate) []Candidate {
-	n := len(all)
+	n, sums := len(all), t.sum
 	all = slices.Grow(all, len(t.touched))[:n+len(t.touched)]
 	for _, item := range t.touched {
-		x := t.sum[item]
-		t.sum[item] = 0
+		x := sums[item]
+		sums[item] = 0
 		all[n] = Candidate{Item: item, Score: x}
 		n += 1 - none(x)
 	}
