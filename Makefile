@@ -71,6 +71,10 @@ bench-memory: build ## Measures memory and start-up at a million users.
 bench-fit: ## Measures the fits of ALS and EASE beside implicit, numpy and LAPACK, which it installs.
 	go run ./benchmarks fit
 
+.PHONY: bench-kernel
+bench-kernel: ## Measures the scoring of one visitor by each model, beside the speed of memory.
+	go test -run '^$$' -bench '^BenchmarkKernel$$' ./model/cf
+
 .PHONY: bench-capacity
 bench-capacity: build ## Measures what FILE=online_retail.csv takes in Redis and ScyllaDB.
 	.ci/services run go run ./benchmarks capacity $(FILE)

@@ -3,6 +3,8 @@ package cf
 import (
 	"math"
 	"slices"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 const (
@@ -58,18 +60,40 @@ func (b *blend) features() int { return 1 + b.parts() + commonFeatures }
 
 // blending is the memory of one list.
 type blending struct {
-	tally  tally
 	recall recollection
-	// said has what each part says, and total the sum of that.
-	said  [][]Candidate
-	total []float32
-	mix   tally
+	said   []saying
+	// mix is empty between calls.
+	mix tally
 	// candidates are what is ranked, and features has a row for each.
 	candidates []Candidate
 	features   []float32
 	weights    []float32
+	// known are the candidates of the history.
+	known []Candidate
 	// at of an item is its place among the candidates and 1 more, 0 between calls.
 	at []int32
+}
+
+// saying is what one part says: items, their scores, which are above 0, and the sum of these.
+type saying struct {
+	items  []int32
+	scores []float32
+	total  float32
+}
+
+// hear takes what is above 0 from a tally, and empties it.
+func (y *saying) hear(t *tally) {
+	n, kept, total := len(t.touched), 0, float32(0)
+	items, scores, sums := slices.Grow(y.items[:0], n)[:n], slices.Grow(y.scores[:0], n)[:n], t.sum
+	for _, item := range t.touched {
+		x := max(sums[item], 0)
+		sums[item] = 0
+		items[kept], scores[kept] = item, x
+		kept += 1 - none(x)
+		total += x
+	}
+	t.touched = t.touched[:0]
+	y.items, y.scores, y.total = items[:kept], scores[:kept], total
 }
 
 // collect fills candidates and features for the taste in the Scratch. Those of items that
@@ -77,20 +101,14 @@ type blending struct {
 func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bool) *blending {
 	b, m := s.blend, &sc.blending
 	n := len(s.itemIDs)
-	m.tally.grow(n)
 	m.mix.grow(n)
 	if len(m.at) < n {
 		m.at = make([]int32, n)
 	}
 	s.ask(sc)
-	m.mix.reset()
-	for k, said := range m.said[:b.parts()] {
-		if m.total[k] <= 0 || b.shares[k] <= 0 {
-			continue
-		}
-		scale := b.shares[k] / m.total[k]
-		for _, c := range said {
-			m.mix.add(c.Item, c.Score*scale)
+	for k := range b.parts() {
+		if said := &m.said[k]; said.total > 0 && b.shares[k] > 0 {
+			m.mix.addRow(b.shares[k]/said.total, said.items, said.scores)
 		}
 	}
 	m.nominate(sc.taste.items, only, closed)
@@ -104,32 +122,18 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 // ask lets each part but ALS say what it has to.
 func (s *Snapshot) ask(sc *Scratch) {
 	b, m := s.blend, &sc.blending
+	sc.tally.grow(len(s.itemIDs))
 	for len(m.said) < b.parts() {
-		m.said, m.total = append(m.said, nil), append(m.total, 0)
+		m.said = append(m.said, saying{})
 	}
 	for k := range b.parts() {
-		said := m.said[k][:0]
 		switch {
 		case k >= len(b.base):
-			b.sequence.score(k-len(b.base), sc.taste.trail, &m.recall, &m.tally)
-			for _, item := range m.tally.touched {
-				said = append(said, Candidate{Item: item, Score: m.tally.sum[item]})
-			}
-			m.tally.reset()
-		case b.base[k] == ALS:
-		default:
-			sc.out = sc.out[:0]
-			for _, c := range s.gather(sc, s.scatter(s.rowsOf(b.base[k]), sc)) {
-				if c.Score > 0 {
-					said = append(said, c)
-				}
-			}
+			b.sequence.score(k-len(b.base), sc.taste.trail, &m.recall, &sc.tally)
+		case b.base[k] != ALS:
+			s.scatter(s.rowsOf(b.base[k]), sc)
 		}
-		var total float32
-		for _, c := range said {
-			total += c.Score
-		}
-		m.said[k], m.total[k] = said, total
+		m.said[k].hear(&sc.tally)
 	}
 }
 
@@ -141,29 +145,25 @@ func (s *Snapshot) rowsOf(algorithm string) *rows {
 	return &s.linear
 }
 
-// nominate picks the candidates, and numbers them in at.
+// nominate picks the candidates, numbers them in at, and empties the mix.
 func (m *blending) nominate(known, only []int32, closed func(item int32) bool) {
-	m.candidates = m.candidates[:0]
+	m.candidates, m.known = m.candidates[:0], m.known[:0]
+	for _, item := range only {
+		m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
+	}
 	if only != nil {
-		for _, item := range only {
-			m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
-		}
+		m.mix.reset()
 	} else {
 		for _, item := range known {
-			m.at[item] = -1
+			m.known = append(m.known, Candidate{Item: item, Score: m.mix.sum[item]})
+			m.mix.sum[item] = 0
 		}
-		for _, item := range m.mix.touched {
-			if m.at[item] == 0 && (closed == nil || !closed(item)) {
-				m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
-			}
+		m.candidates = m.mix.drain(m.candidates)
+		if closed != nil {
+			shut := func(c Candidate) bool { return closed(c.Item) }
+			m.candidates, m.known = slices.DeleteFunc(m.candidates, shut), slices.DeleteFunc(m.known, shut)
 		}
-		m.candidates = keepBest(m.candidates, blendCandidates)
-		for _, item := range known {
-			if m.at[item] < 0 && (closed == nil || !closed(item)) {
-				m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
-			}
-			m.at[item] = 0
-		}
+		m.candidates = append(keepBest(m.candidates, blendCandidates), m.known...)
 	}
 	for place, c := range m.candidates {
 		m.at[c.Item] = int32(place + 1)
@@ -179,10 +179,13 @@ func (s *Snapshot) askFactors(sc *Scratch) {
 	if k < 0 || !s.foldIn(&sc.taste, &sc.fold) {
 		return
 	}
-	for _, c := range m.candidates {
+	said := &m.said[k]
+	for place, c := range m.candidates {
+		ahead := m.candidates[min(place+8, len(m.candidates)-1)]
+		dense.Fetch(s.factor(ahead.Item))
 		if x := dot(sc.fold.user, s.factor(c.Item)); x > 0 {
-			m.said[k] = append(m.said[k], Candidate{Item: c.Item, Score: x})
-			m.total[k] += x
+			said.items, said.scores = append(said.items, c.Item), append(said.scores, x)
+			said.total += x
 		}
 	}
 }
@@ -194,21 +197,11 @@ func (s *Snapshot) describe(sc *Scratch) {
 	size := width * len(m.candidates)
 	m.features = slices.Grow(m.features[:0], size)[:size]
 	clear(m.features)
-	for k := range b.parts() {
-		if m.total[k] <= 0 {
-			continue
-		}
-		for _, c := range m.said[k] {
-			if place := m.at[c.Item]; place > 0 {
-				m.features[int(place-1)*width+1+k] = c.Score / m.total[k]
-			}
-		}
-	}
 	for place, c := range m.candidates {
 		row := m.features[place*width : (place+1)*width]
-		row[0] = c.Score
-		for k := range row[:1+b.parts()] {
-			row[k] = logarithm(row[k] + leastChance)
+		row[0] = logarithm(c.Score + leastChance)
+		for k := range b.parts() {
+			row[1+k] = logLeastChance
 		}
 		common := row[1+b.parts():]
 		common[featurePopular] = logarithm(1 + s.popular[c.Item])
@@ -216,10 +209,19 @@ func (s *Snapshot) describe(sc *Scratch) {
 			common[featureRecent] = logarithm(.1 + b.sequence.recent[c.Item])
 		}
 	}
+	for k := range b.parts() {
+		said := &m.said[k]
+		for i, item := range said.items {
+			if place := int(m.at[item]); place > 0 {
+				m.features[(place-1)*width+1+k] = logarithm(said.scores[i]/said.total + leastChance)
+			}
+		}
+	}
 	m.describeTrail(sc.taste.trail, width)
 	for place, c := range m.candidates {
-		repeats := &m.features[(place+1)*width-commonFeatures+featureRepeats]
-		*repeats = logarithm(max(*repeats, 1))
+		if repeats := &m.features[(place+1)*width-commonFeatures+featureRepeats]; *repeats > 0 {
+			*repeats = logarithm(*repeats)
+		}
 		m.at[c.Item] = 0
 	}
 }
@@ -248,6 +250,9 @@ func (m *blending) describeTrail(trail []int32, width int) {
 		}
 	}
 }
+
+// logLeastChance is the feature of a part that says nothing of an item.
+var logLeastChance = logarithm(leastChance)
 
 func logarithm(x float32) float32 { return float32(math.Log(float64(x))) }
 

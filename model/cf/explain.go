@@ -65,7 +65,7 @@ func linearParts(m *rows, t *taste) func(item int32, into []float32) {
 func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into []float32) {
 	var sc Scratch
 	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
-	s.collect(&sc, nil, nil)
+	s.ask(&sc)
 	place := make(map[int32]int, len(t.items))
 	for i, item := range t.items {
 		place[item] = i
@@ -74,18 +74,18 @@ func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into 
 	return func(item int32, into []float32) {
 		clear(into)
 		for k, name := range b.base {
-			if name == ALS || sc.total[k] <= 0 {
+			if name == ALS || sc.said[k].total <= 0 {
 				continue
 			}
 			for i, x := range t.values {
-				into[i] += b.shares[k] / sc.total[k] * x * s.rowsOf(name).at(t.items[i], item)
+				into[i] += b.shares[k] / sc.said[k].total * x * s.rowsOf(name).at(t.items[i], item)
 			}
 		}
 		if b.sequence == nil {
 			return
 		}
 		for k := range moveParts {
-			total := sc.total[len(b.base)+k]
+			total := sc.said[len(b.base)+k].total
 			if total <= 0 {
 				continue
 			}

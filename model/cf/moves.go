@@ -173,15 +173,16 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 // Terms whose exp is below fadeLeast, and items that the moves do not know, are left out.
 // O(last * row), and no memory.
 func (m *moves) score(trail []int32, decay float64, last int, t *tally) {
-	for k, item := range trail[:min(len(trail), last)] {
+	trail = trail[:min(len(trail), last)]
+	for k, item := range trail {
+		if k+1 < len(trail) {
+			m.fetch(trail[k+1])
+		}
 		x := float32(math.Exp(-float64(k) / decay))
 		if x < fadeLeast {
 			return
 		}
 		columns, values := m.row(item)
-		values = values[:len(columns)]
-		for n, c := range columns {
-			t.add(c, x*values[n])
-		}
+		t.addRow(x, columns, values)
 	}
 }

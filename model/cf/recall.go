@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 const (
@@ -169,19 +171,25 @@ func (m *recall) describe(x *vector, from, p int64) {
 }
 
 // recollection is memory that score uses again. The zero value is ready; it serves one call at
-// a time and any recall. It grows to 16 bytes a moment looked at.
+// a time and any recall. It grows to 52 bytes a moment looked at.
 type recollection struct {
 	// slots is a hash table with open addressing, all 0 between calls.
 	slots []recallSlot
 	// used are the places in slots that are not 0, in the order of their filling.
 	used []int32
-	says []recallSlot
+	says []recallSay
 }
 
 // recallSlot is a moment: its place and 1, 0 where the slot is free.
 type recallSlot struct {
 	moment int32
 	sum    float32
+}
+
+// recallSay is what came after a moment and its say.
+type recallSay struct {
+	next []int32
+	say  float32
 }
 
 // score adds what came after the moments like the trail, newest first, to t. Items that are not
@@ -201,18 +209,16 @@ func (m *recall) score(trail []int32, rc *recollection, t *tally) {
 		slot := rc.slots[place]
 		rc.slots[place] = recallSlot{}
 		if cosine := slot.sum / length; cosine >= recallLikeness {
-			say := power(cosine, m.power)
+			say, p := power(cosine, m.power), slot.moment-1
 			total += say
-			rc.says = append(rc.says, recallSlot{slot.moment - 1, say})
+			next := m.visits.items[p+1:][:min(int(m.left[p]), len(m.later))]
+			dense.Fetch(next)
+			rc.says = append(rc.says, recallSay{next, say})
 		}
 	}
 	rc.used = rc.used[:0]
 	for _, one := range rc.says {
-		say, p := one.sum/total, int(one.moment)
-		n := min(int(m.left[p]), len(m.later))
-		for k, j := range m.visits.items[p+1 : p+1+n] {
-			t.add(j, say*m.later[k])
-		}
+		t.addRow(one.say/total, one.next, m.later)
 	}
 }
 

@@ -3,6 +3,8 @@ package cf
 import (
 	"slices"
 	"sort"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // rows is a sparse matrix by rows: row r holds columns[ends[r-1]:ends[r]], strictly
@@ -40,6 +42,13 @@ func (m *rows) span(r int32) (from, to int64) {
 		from = m.ends[r-1]
 	}
 	return from, m.ends[r]
+}
+
+// fetch asks for row r from memory ahead of its use: rows are short and far from each other.
+func (m *rows) fetch(r int32) {
+	columns, values := m.row(r)
+	dense.Fetch(columns)
+	dense.Fetch(values)
 }
 
 // at returns the value in row r, column c, 0 where there is none. O(log row).
@@ -131,10 +140,36 @@ func better(a, b Candidate) bool {
 
 // keepBest moves the n best candidates to the front of all, in no order, and returns
 // them. O(len(all)) on average; it always picks the same ones.
+//
+// It goes through all once, keeps what is better than the worst of the n best so far, and selects
+// among the kept when they are 4 n. That is one branch a candidate, hardly ever taken.
 func keepBest(all []Candidate, n int) []Candidate {
 	if n <= 0 {
 		return nil
 	}
+	kept := min(len(all), 4*n)
+	for next := kept; next < len(all); {
+		worst := slices.MinFunc(selectBest(all[:kept], n), compare)
+		for kept = n; next < len(all) && kept < 4*n; next++ {
+			if better(all[next], worst) {
+				all[kept], all[next] = all[next], all[kept]
+				kept++
+			}
+		}
+	}
+	return selectBest(all[:kept], n)
+}
+
+// compare is better for sorting: the worse comes first.
+func compare(a, b Candidate) int {
+	if better(a, b) {
+		return 1
+	}
+	return -1
+}
+
+// selectBest is keepBest for few candidates, by Hoare's selection (1961).
+func selectBest(all []Candidate, n int) []Candidate {
 	if len(all) <= n {
 		return all
 	}

@@ -28,13 +28,11 @@ const (
 // at a time and any Snapshot.
 type Scratch struct {
 	taste taste
-	// sum is 0 between calls.
-	sum []float32
-	// touched are the places in sum that may not be 0.
-	touched []int32
-	seeds   []Candidate
-	out     []Candidate
-	fold    folding
+	// tally is empty between calls.
+	tally tally
+	seeds []Candidate
+	out   []Candidate
+	fold  folding
 	blending
 }
 
@@ -55,9 +53,9 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
 	switch s.algorithm {
 	case EASE, Spectral:
-		return s.gather(sc, s.scatter(&s.linear, sc))
+		return s.scoreRows(&s.linear, sc)
 	case ItemKNN:
-		return s.gather(sc, s.scatter(&s.similar, sc))
+		return s.scoreRows(&s.similar, sc)
 	case Blend:
 		return s.scoreBlend(sc, nil)
 	default:
@@ -84,45 +82,41 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 	return sc.out
 }
 
-// scatter adds the rows of the history up in sc.sum, and tells how many numbers it added.
-func (s *Snapshot) scatter(m *rows, sc *Scratch) int {
-	if len(sc.sum) < len(s.itemIDs) {
-		sc.sum = make([]float32, len(s.itemIDs))
-	}
-	sum, added := sc.sum[:len(s.itemIDs)], 0
-	for k, item := range sc.taste.items {
-		x := sc.taste.values[k]
-		columns, values := m.row(item)
-		added += len(columns)
-		if len(columns) == len(s.itemIDs) {
-			axpy(x, values, sum)
-			continue
-		}
-		values = values[:len(columns)]
-		for i, c := range columns {
-			sum[c] += x * values[i]
-		}
-	}
-	return added
+// scoreRows adds the rows of the history up.
+func (s *Snapshot) scoreRows(m *rows, sc *Scratch) []Candidate {
+	s.scatter(m, sc)
+	sc.out = sc.tally.drain(sc.out)
+	return sc.out
 }
 
-// gather moves the sums to sc.out, those of 0 left out, and leaves zeros. It goes through all
-// items: that is cheaper than to keep a list of those touched, whose branch is a coin toss.
-func (s *Snapshot) gather(sc *Scratch, added int) []Candidate {
-	n := len(s.itemIDs)
-	if added == 0 {
-		return sc.out
+// scatter adds the rows of the history up in the tally, which is empty.
+func (s *Snapshot) scatter(m *rows, sc *Scratch) {
+	n, t, whole := len(s.itemIDs), &sc.tally, false
+	t.grow(n)
+	entries := 0 // the ends of rows are far from each other, too: they are looked up all at once
+	for _, item := range sc.taste.items {
+		from, to := m.span(item)
+		entries += int(to - from)
 	}
-	sc.out = slices.Grow(sc.out, n+1)[:n+1]
-	out, kept := sc.out, 0
-	for i, x := range sc.sum[:n] {
-		out[kept] = Candidate{Item: int32(i), Score: x}
-		bits := math.Float32bits(x) << 1
-		kept += int((bits | -bits) >> 31) // 1 where x is not 0, without a branch
+	t.touched = slices.Grow(t.touched, min(entries, n))
+	for k, item := range sc.taste.items {
+		if k+1 < len(sc.taste.items) {
+			m.fetch(sc.taste.items[k+1])
+		}
+		columns, values := m.row(item)
+		if len(columns) < n {
+			t.addRow(sc.taste.values[k], columns, values)
+			continue
+		}
+		axpy(sc.taste.values[k], values, t.sum[:n]) // and no columns are read
+		whole = true
 	}
-	clear(sc.sum[:n])
-	sc.out = out[:kept]
-	return sc.out
+	if whole {
+		t.touched = t.touched[:0]
+		for i := range n {
+			t.touched = append(t.touched, int32(i))
+		}
+	}
 }
 
 // scoreFactors folds the visitor in and scores all items of a small catalog, or the
@@ -148,35 +142,17 @@ func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
 // nominate puts the items that are nearest to the history that was folded in, and the most
 // popular ones, into sc.out.
 func (s *Snapshot) nominate(sc *Scratch) {
-	if len(sc.sum) < len(s.itemIDs) {
-		sc.sum = make([]float32, len(s.itemIDs))
-	}
-	sum, touched := sc.sum, sc.touched[:0]
+	sc.tally.grow(len(s.itemIDs))
 	sc.seeds = sc.seeds[:0]
 	for k, item := range sc.taste.items {
 		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.taste.values[k]})
 	}
 	for _, seed := range keepBest(sc.seeds, factorSeeds) {
-		x := seed.Score
 		columns, values := s.near.row(seed.Item)
-		values = values[:len(columns)]
-		for i, c := range columns {
-			if sum[c] == 0 {
-				touched = append(touched, c)
-			}
-			sum[c] += x * values[i]
-		}
+		sc.tally.addRow(seed.Score, columns, values)
 	}
 	for _, c := range s.best[:factorPopular] {
-		if sum[c.Item] == 0 {
-			touched = append(touched, c.Item)
-		}
-		sum[c.Item] = math.MaxFloat32
+		sc.tally.add(c.Item, math.MaxFloat32) // what is added to is lost in it
 	}
-	for _, c := range touched {
-		sc.out = append(sc.out, Candidate{Item: c, Score: sum[c]})
-		sum[c] = 0
-	}
-	sc.touched = touched
-	sc.out = keepBest(sc.out, factorCandidates+factorPopular)
+	sc.out = keepBest(sc.tally.drain(sc.out), factorCandidates+factorPopular)
 }

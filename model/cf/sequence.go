@@ -75,7 +75,12 @@ func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)
 func (q *sequence) derive(items int) {
 	q.recalls = nil
 	for _, k := range recallParts {
-		q.recalls = append(q.recalls, recallOf(q.visits, items, k))
+		m := recallOf(q.visits, items, k)
+		if first := q.recalls; len(first) > 0 && k.moments == first[0].moments {
+			// They find the same moments, which weigh something else: less memory, and less to read.
+			m.found.ends, m.found.columns, m.left = first[0].found.ends, first[0].found.columns, first[0].left
+		}
+		q.recalls = append(q.recalls, m)
 	}
 	sums := make([]float64, items)
 	for k, weight := range (moving{halfLife: recentHalfLife}).weights(q.visits.len()) {

@@ -1,11 +1,17 @@
 package cf
 
-// tally adds scores up by item, at a cost of the items touched only. The parts of a sequence
-// (moves, recall) add theirs to one; its memory serves one request after the other.
+import (
+	"math"
+	"slices"
+)
+
+// tally adds scores up by item, at a cost of the items touched only. One serves a request's parts
+// (rows, moves, recall) one after the other, and then the next request.
 type tally struct {
 	// sum holds a number for each item, 0 where it was not touched.
 	sum []float32
-	// touched are the items whose sum is not 0, each once, in the order of their first touch.
+	// touched are the items whose sum is not 0, in the order of their first touch: each once, unless
+	// its sum was 0 again in between.
 	touched []int32
 }
 
@@ -18,12 +24,41 @@ func (t *tally) grow(n int) {
 	}
 }
 
-// add adds x, which is above 0, to the item's sum.
+// add adds x to the item's sum.
 func (t *tally) add(item int32, x float32) {
 	if t.sum[item] == 0 {
 		t.touched = append(t.touched, item)
 	}
 	t.sum[item] += x
+}
+
+// addRow adds x times each value to the sum of its item. Whether an item was touched before is a
+// coin toss, so there is no branch on it.
+func (t *tally) addRow(x float32, items []int32, values []float32) {
+	values = values[:len(items)]
+	n := len(t.touched)
+	touched, sums := slices.Grow(t.touched, len(items))[:n+len(items)], t.sum
+	for i, item := range items {
+		sum := sums[item]
+		touched[n] = item
+		n += none(sum)
+		sums[item] = sum + x*values[i]
+	}
+	t.touched = touched[:n]
+}
+
+// drain appends the items whose sum is not 0, with it, and makes every sum 0.
+func (t *tally) drain(all []Candidate) []Candidate {
+	n, sums := len(all), t.sum
+	all = slices.Grow(all, len(t.touched))[:n+len(t.touched)]
+	for _, item := range t.touched {
+		x := sums[item]
+		sums[item] = 0
+		all[n] = Candidate{Item: item, Score: x}
+		n += 1 - none(x)
+	}
+	t.touched = t.touched[:0]
+	return all[:n]
 }
 
 // reset makes every sum 0. O(touched).
@@ -32,4 +67,9 @@ func (t *tally) reset() {
 		t.sum[item] = 0
 	}
 	t.touched = t.touched[:0]
+}
+
+// none is 1 where x is 0, else 0, without a branch.
+func none(x float32) int {
+	return int((uint64(math.Float32bits(x)<<1) - 1) >> 63)
 }

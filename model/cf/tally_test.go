@@ -19,6 +19,34 @@ func TestTallyKeepsWhatItHasWhereItGrows(t *testing.T) {
 	}
 }
 
+func TestTallyDrainsEachItemOnce(t *testing.T) {
+	var s tally
+	s.grow(5)
+	s.addRow(2, []int32{0, 1, 3}, []float32{1, -.5, 1})
+	s.addRow(1, []int32{1, 3, 4}, []float32{1, 1, 0}) // the sum of 1 is 0 again
+	s.addRow(1, []int32{1}, []float32{4})             // and then not
+	got := s.drain([]Candidate{{Item: 9}})
+	if want := []Candidate{{Item: 9}, {0, 2}, {1, 4}, {3, 3}}; !slices.Equal(got, want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	holdTally(t, &s, nil)
+}
+
+func TestNone(t *testing.T) {
+	negative := float32(math.Copysign(0, -1))
+	for x, want := range map[float32]int{
+		0: 1, 1: 0, -1: 0, math.SmallestNonzeroFloat32: 0, -math.SmallestNonzeroFloat32: 0,
+		math.MaxFloat32: 0, -math.MaxFloat32: 0, float32(math.Inf(1)): 0, float32(math.Inf(-1)): 0,
+	} {
+		if got := none(x); got != want {
+			t.Errorf("none(%g) = %d", x, got)
+		}
+	}
+	if none(negative) != 1 || none(float32(math.NaN())) != 0 {
+		t.Error("none of -0 or of what is no number")
+	}
+}
+
 // holdTally compares sums to what they must be, each to one part in ten thousand, and empties t.
 func holdTally(t *testing.T, got *tally, want map[int32]float64) {
 	t.Helper()

@@ -14,6 +14,7 @@ package dense
 
 import (
 	"fmt"
+	"unsafe"
 
 	"gonum.org/v1/gonum/blas/blas32"
 )
@@ -62,6 +63,14 @@ func Gemv(a blas32.General, x, into []float32) {
 		panic(fmt.Sprintf("dense: %d numbers times %d x %d, added to %d", len(x), a.Rows, a.Cols, len(into)))
 	}
 	addAll(a, x, into)
+}
+
+// Fetch asks the CPU for numbers that are soon to be read, where it can be asked, and does not wait
+// for them. O(n / 16).
+func Fetch[T int32 | float32](x []T) {
+	if len(x) > 0 {
+		fetchLines((len(x)+15)/16, (*float32)(unsafe.Pointer(unsafe.SliceData(x))))
+	}
 }
 
 // checkRows panics where a row is not in y: assembly does not.

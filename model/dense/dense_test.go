@@ -192,3 +192,15 @@ func TestProgressRises(t *testing.T) {
 		})
 	}
 }
+
+func TestFetchLeavesWhatItFetches(t *testing.T) {
+	for n := range 70 {
+		x := make([]float32, n)
+		Fetch(x)
+		Fetch(x[n/2:])
+		Fetch(make([]int32, n))
+		if slices.ContainsFunc(x, func(x float32) bool { return x != 0 }) {
+			t.Fatalf("%d numbers became %v", n, x)
+		}
+	}
+}

@@ -73,3 +73,8 @@ func sumRowsAVX512(n int, rows *int32, y *float32, stride int, c *float32, into 
 //
 //go:noescape
 func sumAllAVX512(n int, y *float32, stride int, c *float32, into *float32, width int)
+
+// fetchLines asks for n cache lines from x on, at least 1.
+//
+//go:noescape
+func fetchLines(n int, x *float32)

@@ -1405,3 +1405,16 @@ sumAllAVX512By1Done:
 	ADDQ $0x00000010, BX
 	VZEROUPPER
 	RET
+
+// func fetchLines(n int, x *float32)
+// Requires: MMX+
+TEXT ·fetchLines(SB), NOSPLIT, $0-16
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+
+fetch:
+	PREFETCHT0 (CX)
+	ADDQ       $0x40, CX
+	DECQ       AX
+	JNZ        fetch
+	RET

@@ -28,7 +28,7 @@ type Model interface {
 	ItemID(i int32) string
 	Score(history []cf.Signal, scratch *cf.Scratch) []cf.Candidate
 	ScoreItems(history []cf.Signal, items []int32, scratch *cf.Scratch) []cf.Candidate
-	Explain(history []cf.Signal, item int32) []cf.Contribution
+	Explainer(history []cf.Signal) func(item int32) []cf.Contribution
 	Similar(item int32, n int) []cf.Candidate
 	Together(item int32, n int) []cf.Candidate
 	Popular() []cf.Candidate
@@ -119,6 +119,8 @@ type run struct {
 	interests []interest
 	signals   []cf.Signal
 	signalOf  []int
+	// explain is the model's Explainer, nil until a reason is asked for.
+	explain   func(item int32) []cf.Contribution
 	profiled  bool // whether the scratch has the profile of the interests
 	newcomers source
 	basket    []string

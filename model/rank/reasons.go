@@ -61,8 +61,11 @@ func (r *run) reasons(c *candidate) []Reason {
 // modelReasons asks the model which of the visitor's interests gave the score.
 func (r *run) modelReasons(c *candidate) []Reason {
 	model := r.shop.Model.Algorithm()
+	if r.explain == nil {
+		r.explain = r.shop.Model.Explainer(r.signals)
+	}
 	var out []Reason
-	for _, part := range r.shop.Model.Explain(r.signals, c.row) {
+	for _, part := range r.explain(c.row) {
 		if len(out) == maxReasons || !(part.Share > 0) {
 			break
 		}

@@ -392,20 +392,22 @@ func (m *table) ScoreItems(history []cf.Signal, _ []int32, scratch *cf.Scratch) 
 	return m.Score(history, scratch)
 }
 
-func (m *table) Explain(history []cf.Signal, item int32) []cf.Contribution {
-	var parts []cf.Contribution
-	sum := float32(0)
-	for i, s := range history {
-		if w := s.Weight * m.goes[s.Item][item]; w > 0 {
-			parts = append(parts, cf.Contribution{From: i, Share: w})
-			sum += w
+func (m *table) Explainer(history []cf.Signal) func(item int32) []cf.Contribution {
+	return func(item int32) []cf.Contribution {
+		var parts []cf.Contribution
+		sum := float32(0)
+		for i, s := range history {
+			if w := s.Weight * m.goes[s.Item][item]; w > 0 {
+				parts = append(parts, cf.Contribution{From: i, Share: w})
+				sum += w
+			}
 		}
+		for i := range parts {
+			parts[i].Share /= sum
+		}
+		slices.SortStableFunc(parts, func(a, b cf.Contribution) int { return int(1e6*b.Share) - int(1e6*a.Share) })
+		return parts
 	}
-	for i := range parts {
-		parts[i].Share /= sum
-	}
-	slices.SortStableFunc(parts, func(a, b cf.Contribution) int { return int(1e6*b.Share) - int(1e6*a.Share) })
-	return parts
 }
 
 func best(weights map[int32]float32, n int) []cf.Candidate {

@@ -54,5 +54,6 @@ func main() {
 		s.sum("sumRows", true)
 		s.sum("sumAll", false)
 	}
+	fetch()
 	Generate()
 }
