@@ -112,9 +112,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 		}
 	}
 	m.nominate(sc.taste.items, only, closed)
-	if only != nil || b.has(ALS) {
-		s.askFactors(sc)
-	}
+	s.askFactors(sc)
 	s.describe(sc)
 	return m
 }
@@ -169,8 +167,6 @@ func (m *blending) nominate(known, only []int32, closed func(item int32) bool) {
 		m.at[c.Item] = int32(place + 1)
 	}
 }
-
-func (b *blend) has(algorithm string) bool { return slices.Contains(b.base, algorithm) }
 
 // askFactors lets ALS say what it has to of the candidates.
 func (s *Snapshot) askFactors(sc *Scratch) {

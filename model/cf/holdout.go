@@ -2,7 +2,6 @@ package cf
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"slices"
 )
 
@@ -67,7 +66,8 @@ func holdTime(d *Dataset, o Options) *holdout {
 		}
 	}
 	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < best.cut }), about: "what %d users chose last"}
-	for _, k := range sample(len(best.users), o.EvaluatedUsers, o.Seed) {
+	m := marksOf(d)
+	for _, k := range draw(len(best.users), o.EvaluatedUsers, o.Seed, func(k int) uint64 { return m.users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
 	}
 	return h
@@ -143,18 +143,17 @@ func (d *Dataset) without(gone held, about string) *holdout {
 
 // holdRandom holds out some of the items of some users, two at least being left.
 func holdRandom(d *Dataset, o Options) *holdout {
-	random := rand.New(rand.NewPCG(uint64(o.Seed), 3))
+	m := marksOf(d)
 	gone := held{}
-	for _, user := range sample(len(d.userIDs), o.EvaluatedUsers, o.Seed) {
+	for _, user := range m.drawUsers(o) {
 		columns, _ := d.byUser.row(int32(user))
 		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
 		if n < 1 {
 			continue
 		}
-		items := slices.Clone(columns)
-		random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-		slices.Sort(items[:n])
-		gone[int32(user)] = items[:n]
+		for _, k := range draw(len(columns), n, o.Seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
+			gone[int32(user)] = append(gone[int32(user)], columns[k])
+		}
 	}
 	return d.without(gone, "some items of %d users")
 }
@@ -175,8 +174,9 @@ func holdLast(d *Dataset, o Options) *holdout {
 			last[x.user] = x
 		}
 	}
+	m := marksOf(d)
 	gone := held{}
-	for _, user := range sample(len(d.userIDs), o.EvaluatedUsers, o.Seed) {
+	for _, user := range m.drawUsers(o) {
 		columns, _ := d.byUser.row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
 			gone[x.user] = []int32{x.item}
@@ -194,7 +194,9 @@ func holdNext(d *Dataset, o Options) *holdout {
 	slices.Sort(times)
 	cut := times[min(len(times)-1, int((1-nextShare)*float64(len(times))))]
 	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < cut }), about: "%d next clicks of the last visits"}
+	m := marksOf(d)
 	var all []Case
+	var lots []uint64
 	for i := 0; i < len(d.log); {
 		user, from := d.log[i].user, i
 		for i < len(d.log) && d.log[i].user == user {
@@ -214,19 +216,16 @@ func holdNext(d *Dataset, o Options) *holdout {
 			} else {
 				c.Unknown = 1
 			}
-			all = append(all, c)
+			all, lots = append(all, c), append(lots, hashed(m.users[user], uint64(k)))
 		}
 	}
-	for _, k := range sample(len(all), o.EvaluatedClicks, o.Seed) {
+	for _, k := range draw(len(all), o.EvaluatedClicks, o.Seed, func(k int) uint64 { return lots[k] }) {
 		h.cases = append(h.cases, all[k])
 	}
 	return h
 }
 
-// sample draws n of the numbers below total by the seed, in order.
-func sample(total, n int, seed int64) []int {
-	drawn := rand.New(rand.NewPCG(uint64(seed), 1)).Perm(total)
-	drawn = drawn[:min(n, total)]
-	slices.Sort(drawn)
-	return drawn
+// drawUsers draws those who are evaluated.
+func (m marks) drawUsers(o Options) []int {
+	return draw(len(m.users), o.EvaluatedUsers, o.Seed, func(k int) uint64 { return m.users[k] })
 }
