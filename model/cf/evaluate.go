@@ -131,8 +131,9 @@ func (h *holdout) tryAll(ctx context.Context, scopes []scope, o Options, progres
 	return trials, nil
 }
 
-// best returns the trial to go by: the first of equals, and a blend only where it is better than
-// the best of its parts by more than a standard error, as it takes more to serve.
+// best returns the trial to go by: the first of equals, and a graph filter or a blend only where
+// it is better than the best before it by more than a standard error: a filter has been chosen
+// from many, and so looks better than it is, and a blend takes more to serve.
 func (o Options) best(trials []*trial) *trial {
 	if o.Algorithm == Blend {
 		return trials[len(trials)-1]
@@ -142,7 +143,7 @@ func (o Options) best(trials []*trial) *trial {
 		switch {
 		case best == nil:
 			best = t
-		case t.plan.Algorithm == Blend:
+		case best.plan.Algorithm != Popularity && (t.plan.Algorithm == Blend || t.plan.Algorithm == Spectral):
 			gain, doubt := difference(t.measured.Values(o.Protocol.Metric()), best.measured.Values(o.Protocol.Metric()))
 			if gain > doubt {
 				best = t

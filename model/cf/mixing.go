@@ -28,7 +28,7 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 	if err != nil {
 		return nil, err
 	}
-	first, err := h.lessons(ctx, s, sharesFrom, o, share(done, .3, .4))
+	first, err := h.fade(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,9 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		}
 		if s.blend.weights, err = softmax(ctx, chosen, s.blend.features(), o.Workers); err != nil {
 			return nil, err
+		}
+		if done != nil {
+			done(.6 + .39*float64(fold+1)/(folds+1))
 		}
 		if fold == folds {
 			break
@@ -98,15 +101,6 @@ func (h *holdout) blendParts(ctx context.Context, trials []*trial, o Options, do
 	if linear != nil {
 		s.linear = linear.snapshot.linear
 		parts = append(parts, Part{Algorithm: linear.plan.Algorithm, Settings: linear.plan.Settings})
-	}
-	var best *trial
-	for _, t := range trials {
-		if t.plan.Algorithm != Popularity && (best == nil || t.worth(o.Protocol) > best.worth(o.Protocol)) {
-			best = t
-		}
-	}
-	if best != nil {
-		s.settings.Fade = best.plan.Settings.Fade
 	}
 	for _, p := range parts {
 		s.blend.base = append(s.blend.base, p.Algorithm)
@@ -177,6 +171,35 @@ func (b *blend) mix(lessons []lesson) {
 	for k, x := range shares {
 		b.shares[k] = float32(x)
 	}
+}
+
+// fade sets the fading with which the mixture of all parts gives what was chosen the greatest
+// chance, and returns the lessons of that.
+func (h *holdout) fade(ctx context.Context, s *Snapshot, o Options) (best []lesson, err error) {
+	tried := []float32{0}
+	if s.blend.sequence != nil { // times are known
+		tried = append(tried, fades...)
+	}
+	most, width := math.Inf(-1), s.blend.features()
+	for _, fade := range tried {
+		lessons, err := h.lessons(ctx, s.withFade(fade), sharesFrom, o, nil)
+		if err != nil {
+			return nil, err
+		}
+		var sum float64
+		for _, l := range lessons {
+			if len(l.relevant) == 0 {
+				sum += math.Log(leastChance)
+			}
+			for _, place := range l.relevant {
+				sum += float64(l.features[int(place)*width]) / float64(len(l.relevant))
+			}
+		}
+		if sum > most {
+			most, best, s.settings.Fade = sum, lessons, fade
+		}
+	}
+	return best, nil
 }
 
 // lessons makes one of each of the first n cases.

@@ -14,8 +14,11 @@ type Protocol struct {
 
 // Metric is what models are compared by.
 func (p Protocol) Metric() Metric {
-	if p.Cut == CutNext {
+	switch p.Cut {
+	case CutNext:
 		return MRR
+	case CutRandom:
+		return Recall
 	}
 	return NDCG
 }

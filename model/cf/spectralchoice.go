@@ -10,12 +10,12 @@ var (
 	spectralFactors    = []int{16, 32, 64, 128, 256, 512}
 	spectralLowPass    = []float64{0, .05, .1, .2, .4, 1}
 	spectralExponents  = []float64{-.1, 0, .1, .2, .3}
-	spectralActivity   = []float64{0, .1, .2, .3, .5}
+	spectralActivity   = []float64{0}
 	spectralSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
 )
 
 // firstFilter is what chooseSpectral begins with, and what is taken unseen.
-var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Activity: .2, Sharpening: 2}
+var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
 // chooseSpectral returns the settings with which the filter of the past answers cases best by
 // a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
