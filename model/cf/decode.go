@@ -122,12 +122,12 @@ func (d *decoder) settings(s *Snapshot) error {
 		s.settings.Fade = 40
 		return nil
 	}
-	x, err := d.floats(10)
+	x, err := d.floats(9)
 	if err != nil {
 		return err
 	}
 	s.settings = Settings{Lambda: float64(x[0]), Dropout: float64(x[1]), Near: float64(x[2]), Debias: float64(x[3]), Fade: x[4]}
-	s.settings.Filter = Filter{Factors: int(x[5]), LowPass: float64(x[6]), Exponent: float64(x[7]), Activity: float64(x[8]), Sharpening: float64(x[9])}
+	s.settings.Filter = Filter{Factors: int(x[5]), LowPass: float64(x[6]), Exponent: float64(x[7]), Sharpening: float64(x[8])}
 	if !(x[4] >= 0) {
 		return corrupt("fade")
 	}

@@ -17,7 +17,7 @@ import (
 //	"ATTUNECF"  version uint16
 //	algorithm   length uint32, bytes
 //	settings    lambda, dropout, near, debias, fade; of a filter factors, low-pass, exponent,
-//	            activity, sharpening: 10 x float32
+//	            sharpening: 9 x float32
 //	items       uint32; each id: length uint32, bytes; ids increase
 //	popularity  items x float32
 //	similar, together, linear: each rows uint32 (items or 0); each row's length uint32;
@@ -104,7 +104,7 @@ func (e *encoder) settings(s Settings) {
 	f := s.Filter
 	for _, x := range []float64{
 		s.Lambda, s.Dropout, s.Near, s.Debias, float64(s.Fade),
-		float64(f.Factors), f.LowPass, f.Exponent, f.Activity, f.Sharpening,
+		float64(f.Factors), f.LowPass, f.Exponent, f.Sharpening,
 	} {
 		e.number(math.Float32bits(float32(x)))
 	}

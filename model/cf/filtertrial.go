@@ -34,8 +34,8 @@ func (s *spectrum) newTrial(d *Dataset, cases []Case, p Protocol, workers int) *
 // D^exponent: the low-pass, without its weight, of some factors, or where those are 0 the step
 // on the graph.
 type source struct {
-	factors            int
-	exponent, activity float64
+	factors  int
+	exponent float64
 }
 
 // sharp is a source, sharpened.
@@ -45,7 +45,7 @@ type sharp struct {
 }
 
 func (set Filter) step() sharp {
-	return sharp{source{exponent: set.Exponent, activity: set.Activity}, set.Sharpening}
+	return sharp{source{exponent: set.Exponent}, set.Sharpening}
 }
 
 func (set Filter) smooth() sharp {
@@ -108,8 +108,8 @@ type trier struct {
 	// sources has the sharpenings that are wanted of each, order says which comes first.
 	sources map[source][]float64
 	order   []source
-	// powers and counts are those that the sources need.
-	powers, counts map[float64][]float32
+	// powers are those that the sources need.
+	powers map[float64][]float32
 	// parts are what the filter's parts answer to a block of cases, items x cases.
 	parts map[sharp]blas32.General
 	// lines are a setting's answers, cases x items; answer is the line to be ranked: a trier
@@ -121,7 +121,7 @@ type trier struct {
 }
 
 func (t *filterTrial) newTrier(settings []Filter) *trier {
-	w := &trier{filterTrial: t, blocks: *t.newBlocks(1)[0], sources: map[source][]float64{}, parts: map[sharp]blas32.General{}, powers: map[float64][]float32{}, counts: map[float64][]float32{}}
+	w := &trier{filterTrial: t, blocks: *t.newBlocks(1)[0], sources: map[source][]float64{}, parts: map[sharp]blas32.General{}, powers: map[float64][]float32{}}
 	w.lines = general(filterBlock, t.items.len())
 	for _, set := range settings {
 		for _, part := range []sharp{set.step(), set.smooth()} {
@@ -132,7 +132,6 @@ func (t *filterTrial) newTrier(settings []Filter) *trier {
 			if w.sources[part.source] == nil {
 				w.order = append(w.order, part.source)
 				w.powers[part.exponent], w.powers[-part.exponent] = w.filterTrial.powers(part.exponent), w.filterTrial.powers(-part.exponent)
-				w.counts[part.activity] = w.filterTrial.counts(part.activity)
 			}
 			w.sources[part.source] = append(w.sources[part.source], part.sharpening)
 		}
@@ -182,7 +181,6 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 		if err := multiply(ctx, &w.users, w.y, w.between); err != nil {
 			return err
 		}
-		scaleRows(w.between, w.counts[from.activity])
 		if err := multiply(ctx, &w.items, w.between, w.y); err != nil {
 			return err
 		}

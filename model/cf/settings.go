@@ -38,7 +38,7 @@ func (s Settings) named() []setting {
 	all := []setting{
 		{"lambda", s.Lambda}, {"dropout", s.Dropout}, {"near", s.Near}, {"debias", s.Debias},
 		{"factors", float64(s.Filter.Factors)}, {"low_pass", s.Filter.LowPass}, {"exponent", s.Filter.Exponent},
-		{"activity", s.Filter.Activity}, {"sharpening", s.Filter.Sharpening},
+		{"sharpening", s.Filter.Sharpening},
 		{"fade", float64(s.Fade)},
 	}
 	return slices.DeleteFunc(all, func(x setting) bool { return x.value == 0 })

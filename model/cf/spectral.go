@@ -20,9 +20,6 @@ type Filter struct {
 	// Exponent is the power p of an item's degree by which the step on the graph starts weaker
 	// and ends stronger; above 0 popular items gain.
 	Exponent float64
-	// Activity is the power a of a user's degree by which the user counts more in the step;
-	// above 0 those who chose much are told less to be silent.
-	Activity float64
 	// Sharpening is the time T for which the blur is taken back, 0 for not at all. Up to
 	// about 3 makes sense: the fourth-order step gets larger than 1 soon after.
 	Sharpening float64
@@ -69,7 +66,6 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 		return rows{}, err
 	}
 	down, up := s.powers(-set.Exponent), s.powers(set.Exponent)
-	counts := s.counts(set.Activity)
 	size := s.items.len()
 	parts := make([][]Candidate, size)
 	lines := general(filterBatch, size)
@@ -90,7 +86,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 			m.resize(b - a)
 			clear(m.x.Data)
 			for c := a; c < b; c++ {
-				s.step(int32(first+c), down[first+c], counts, m.x, c-a)
+				s.step(int32(first+c), down[first+c], m.x, c-a)
 			}
 			scaleRows(m.x, up)
 			if err := s.sharpen(ctx, set.Sharpening, m); err != nil {
@@ -117,12 +113,12 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 	return join(parts, size), nil
 }
 
-// step adds x times row i of R^T C R, with the diagonal of C, to column c of a block, items x
+// step adds x times row i of P to column c of a block, items x
 // columns. O(sum over the item's users of their items).
-func (s *spectrum) step(i int32, x float32, counts []float32, into blas32.General, c int) {
+func (s *spectrum) step(i int32, x float32, into blas32.General, c int) {
 	users, values := s.items.row(i)
 	for k, u := range users {
-		x := x * values[k] * counts[u]
+		x := x * values[k]
 		columns, others := s.users.row(u)
 		for m, j := range columns {
 			into.Data[int(j)*into.Stride+c] += x * others[m]
@@ -191,23 +187,4 @@ func (s *spectrum) powers(p float64) []float32 {
 		}
 	}
 	return all
-}
-
-// counts returns C, what the users count: their degrees to the power a, divided by what these
-// are on average over all weights, so that the step keeps its size.
-func (s *spectrum) counts(a float64) []float32 {
-	var sum, all float64
-	for _, e := range s.loads {
-		if e > 0 {
-			sum += e * math.Pow(e, a)
-			all += e
-		}
-	}
-	counts := make([]float32, len(s.loads))
-	for u, e := range s.loads {
-		if e > 0 {
-			counts[u] = float32(math.Pow(e, a) * all / sum)
-		}
-	}
-	return counts
 }

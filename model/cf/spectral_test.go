@@ -65,15 +65,7 @@ func spectralOracle(d *Dataset, set Filter) (*mat.Dense, []float64) {
 	projection.Mul(first, first.T())
 	smooth.Product(power(-.5), &projection, power(.5))
 	smooth.Scale(set.LowPass, &smooth)
-	counts, all := mat.NewDiagDense(users, nil), 0.
-	for u, degree := range ofUsers {
-		if degree > 0 {
-			counts.SetDiag(u, math.Pow(degree, set.Activity)*mat.Sum(x))
-			all += math.Pow(degree, 1+set.Activity)
-		}
-	}
-	step.Product(power(-set.Exponent), r.T(), counts, &r, power(set.Exponent))
-	step.Scale(1/all, &step)
+	step.Product(power(-set.Exponent), r.T(), &r, power(set.Exponent))
 	blurred.Add(&step, &smooth)
 	// db/dt = -P b from b, one classical Runge-Kutta step.
 	slope := func(b mat.Matrix) *mat.Dense {
@@ -146,11 +138,11 @@ func TestSpectralIsItsFormula(t *testing.T) {
 	for name, d := range spectralShops() {
 		for _, set := range []Filter{
 			{Factors: 1000, LowPass: .25},
-			{Factors: 1000, Exponent: .1, Activity: .2, Sharpening: 1.5},
+			{Factors: 1000, Exponent: .1, Sharpening: 1.5},
 			{Factors: 1000, LowPass: .3, Exponent: .2, Sharpening: 2.5},
-			{Factors: 1, LowPass: .5, Exponent: .1, Activity: .3, Sharpening: 1},
+			{Factors: 1, LowPass: .5, Exponent: .1, Sharpening: 1},
 			{Factors: 6, LowPass: .5, Sharpening: 2},
-			{Factors: 7, LowPass: 1, Exponent: -.1, Activity: -.2, Sharpening: 3},
+			{Factors: 7, LowPass: 1, Exponent: -.1, Sharpening: 3},
 		} {
 			t.Run(fmt.Sprint(name, ", ", set), func(t *testing.T) {
 				s, got := spectralOf(t, d, set, 1000, 2)
@@ -264,7 +256,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 	settings := []Filter{
 		{Factors: 20, LowPass: .3, Exponent: .1, Sharpening: 2.5},
 		{Factors: 20, LowPass: .3, Exponent: .1},
-		{Factors: 20, LowPass: 0, Exponent: .2, Activity: .3, Sharpening: 1},
+		{Factors: 20, LowPass: 0, Exponent: .2, Sharpening: 1},
 		{Factors: 5, LowPass: 1, Exponent: 0, Sharpening: 1},
 	}
 	s, err := newSpectrum(t.Context(), d, 20, Options{Workers: 2}, nil)

@@ -10,7 +10,6 @@ var (
 	spectralFactors    = []int{16, 32, 64, 128, 256, 512}
 	spectralLowPass    = []float64{0, .05, .1, .2, .4, 1}
 	spectralExponents  = []float64{-.1, 0, .1, .2, .3}
-	spectralActivity   = []float64{0}
 	spectralSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
 )
 
@@ -19,7 +18,7 @@ var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
 // chooseSpectral returns the settings with which the filter of the past answers cases best by
 // a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
-// then the activity, the exponent, and the number of factors with every weight, each with the
+// then the exponent, and the number of factors with every weight, each with the
 // best of the others so far, then what is next to the weight and the sharpening; of equally
 // good settings the first stays. A case goes through the graph about a hundred times and gets
 // 91 lists at most.
@@ -32,7 +31,7 @@ func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol
 	}
 	best := firstFilter
 	t, reached := s.newTrial(past, cases, p, o.Workers), (*Measurement)(nil)
-	passes := []func(Filter) []Filter{blends, activities, exponents, widths, closeBlends}
+	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
 	for pass, vary := range passes {
 		within := share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
 		settings := vary(best)
@@ -65,13 +64,6 @@ func closeBlends(from Filter) (settings []Filter) {
 		for _, from.Sharpening = range spectralSharpening[max(t-1, 0):min(t+2, len(spectralSharpening))] {
 			settings = append(settings, from)
 		}
-	}
-	return settings
-}
-
-func activities(from Filter) (settings []Filter) {
-	for _, from.Activity = range spectralActivity {
-		settings = append(settings, from)
 	}
 	return settings
 }

@@ -21,14 +21,13 @@ const filterBlock = 64
 // chose and has eigenvalues from 0 to 1. V, items x k, are its eigenvectors with the greatest
 // ones, which are the right singular vectors of R. A visitor's damped weights x give
 //
-//	b = x (D^-p R^T C R D^p + w D^-1/2 V V^T D^1/2)   blurred: one step on the graph, and
+//	b = x (D^-p R^T R D^p + w D^-1/2 V V^T D^1/2)   blurred: one step on the graph, and
 //	                                                  what of x varies slowly on it
 //	s = b q(P),  q(z) = sum over j to 4 of (-T z)^j / j!   sharpened
 //
-// which with C = I and p = 0 is GF-CF (Shen et al. 2021) followed by BSPM's sharpening (Choi et
-// al. 2023): one Runge-Kutta step of db/dt = -P b of length T, so that an item weighs less
-// where all that is near it does as well. C is diagonal and holds what users count, their
-// degrees to the power a, scaled: E^-1 within P makes those who chose much too silent.
+// which with p = 0 is GF-CF (Shen et al. 2021) followed by BSPM's sharpening (Choi et al. 2023):
+// one Runge-Kutta step of db/dt = -P b of length T, so that an item weighs less where all that is
+// near it does as well.
 //
 // The filter is linear in x: its rows are an item-item model like that of EASE, without the
 // inverse of an items x items matrix that EASE needs.
