@@ -62,6 +62,7 @@ bench: build ## Measures speed, each figure beside a baseline from the same run.
 	go run ./benchmarks ingest
 	go run ./benchmarks recommend
 	.ci/services run go run ./benchmarks distributed
+	$(MAKE) bench-kernel bench-fit
 
 .PHONY: bench-memory
 bench-memory: build ## Measures memory and start-up at a million users.

@@ -112,7 +112,7 @@ func TestEdges(t *testing.T) {
 	for name, d := range map[string]*Dataset{
 		"empty": NewBuilder().Build(), "one item": one.Build(), "baskets": onlyBaskets.Build(), "extremes": far.Build(),
 	} {
-		for _, algorithm := range []string{"", Auto, EASE, ALS, ItemKNN, Popularity, Blend} {
+		for _, algorithm := range []string{"", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 			t.Run(name+"/"+algorithm, func(t *testing.T) {
 				s, _, choice, err := train(t.Context(), d, Options{Algorithm: algorithm}, nil)
 				if err != nil || choice == "" {
@@ -162,7 +162,7 @@ func roundTrip(t *testing.T, s *Snapshot) *Snapshot {
 
 func TestSameBytesWhateverTheWorkers(t *testing.T) {
 	d := shop(6, 300, 120, 4000)
-	for _, algorithm := range []string{Auto, EASE, ALS, ItemKNN, Popularity, Blend} {
+	for _, algorithm := range []string{Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 		var first []byte
 		for workers := range 4 {
 			s, _, _, err := train(t.Context(), d, Options{Algorithm: algorithm, Seed: 9, Workers: workers, Factors: 8}, nil)
@@ -185,7 +185,7 @@ func TestSameBytesWhateverTheWorkers(t *testing.T) {
 
 func TestTrainStopsWhenAsked(t *testing.T) {
 	d := shop(6, 300, 120, 4000)
-	for _, algorithm := range []string{EASE, ALS, ItemKNN, Blend} {
+	for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
 		for _, at := range []float64{0, .3, .7} {
 			ctx, cancel := context.WithCancel(t.Context())
 			_, _, _, err := train(ctx, d, Options{Algorithm: algorithm}, func(done float64, _ string) {

@@ -37,7 +37,7 @@ func encoded(t testing.TB, s *Snapshot) []byte {
 // TestSnapshotServesTheSameWhenRead compares everything that a Snapshot answers.
 func TestSnapshotServesTheSameWhenRead(t *testing.T) {
 	history := []Signal{{Item: 2, Weight: 1}, {Item: 9, Weight: 4}, {Item: 30, Weight: .3}}
-	for _, algorithm := range []string{EASE, ALS, ItemKNN, Popularity, Blend} {
+	for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 		s := trained(t, algorithm)
 		back := roundTrip(t, s)
 		var a, b Scratch

@@ -53,7 +53,9 @@ func newSpectrum(ctx context.Context, d *Dataset, k int, o Options, done func(fl
 		at := 0
 		for r, end := range m.ends {
 			for ; at < int(end); at++ {
-				values[at] = float32(float64(m.values[at]) / math.Sqrt(rows[r]*columns[m.columns[at]]))
+				if size := math.Sqrt(rows[r] * columns[m.columns[at]]); size > 0 { // weights may round to 0
+					values[at] = float32(float64(m.values[at]) / size)
+				}
 			}
 		}
 		m.values = values
