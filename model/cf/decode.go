@@ -96,7 +96,7 @@ func (s *Snapshot) check() error {
 	case ALS:
 		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
 	case Blend:
-		ok = ok && s.blend.check(s)
+		ok = ok && s.blend != nil && s.blend.check(s)
 	case ItemKNN, Popularity:
 	default:
 		return corrupt("algorithm")

@@ -179,3 +179,15 @@ func FuzzReadSnapshot(f *testing.F) {
 		}
 	})
 }
+
+// TestABlendOfVersion1IsRefused: that version had none.
+func TestABlendOfVersion1IsRefused(t *testing.T) {
+	data := binary.LittleEndian.AppendUint16([]byte(magic), 1)
+	data = binary.LittleEndian.AppendUint32(data, uint32(len(Blend)))
+	data = append(data, Blend...)
+	data = append(data, make([]byte, 7*4)...) // no items, rows, factors and penalty
+	data = binary.LittleEndian.AppendUint64(data, xxhash.Sum64(data))
+	if _, err := ReadSnapshot(bytes.NewReader(data)); !errors.Is(err, event.ErrCorrupt) {
+		t.Fatal(err)
+	}
+}
