@@ -1,6 +1,8 @@
 package cf
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -202,5 +204,40 @@ func TestFaintAndHugeWeights(t *testing.T) {
 				t.Errorf("%s, %s: not finite", what, algorithm)
 			}
 		}
+	}
+}
+
+// TestLastOfOneSecondIsNotByName: where times do not tell which choice was the last, names do not
+// either.
+func TestLastOfOneSecondIsNotByName(t *testing.T) {
+	foretold := func(id func(i int) string) map[string]int {
+		b, numbers := NewBuilder(), map[string]int{}
+		for i := range 30 {
+			numbers[id(i)] = i
+		}
+		random := rand.New(rand.NewPCG(4, 0))
+		for u := range 40 {
+			for range 3 + u%9 {
+				b.Add(name("u", u), id(random.IntN(30)*random.IntN(30)/30), 1, 77)
+			}
+		}
+		d := b.Build()
+		items := map[string]int{}
+		for _, c := range hold(d, Options{Protocol: Protocol{Cut: CutLast}}.filled()).cases {
+			var key strings.Builder
+			known := make([]int, 0, len(c.Hidden))
+			for _, i := range c.Hidden {
+				known = append(known, numbers[d.itemIDs[i]])
+			}
+			slices.Sort(known)
+			fmt.Fprint(&key, known)
+			items[key.String()] = numbers[d.itemIDs[c.Relevant[0]]]
+		}
+		return items
+	}
+	a := foretold(func(i int) string { return name("i", i) })
+	b := foretold(func(i int) string { return name("i", 99-i) })
+	if len(a) < minHeldOut || !maps.Equal(a, b) {
+		t.Errorf("foretold are %v, of other names %v", a, b)
 	}
 }
