@@ -111,7 +111,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 			m.mix.addRow(b.shares[k]/said.total, said.items, said.scores)
 		}
 	}
-	m.nominate(sc.taste.items, only, closed)
+	m.nominate(sc.taste.items, only, n, closed)
 	s.askFactors(sc)
 	s.describe(sc)
 	return m
@@ -143,10 +143,15 @@ func (s *Snapshot) rowsOf(algorithm string) *rows {
 	return &s.linear
 }
 
-// nominate picks the candidates, numbers them in at, and empties the mix.
-func (m *blending) nominate(known, only []int32, closed func(item int32) bool) {
+// nominate picks the candidates among items 0 to n-1, each once, numbers them in at, and empties
+// the mix.
+func (m *blending) nominate(known, only []int32, n int, closed func(item int32) bool) {
 	m.candidates, m.known = m.candidates[:0], m.known[:0]
 	for _, item := range only {
+		if item < 0 || int(item) >= n || m.at[item] > 0 {
+			continue
+		}
+		m.at[item] = 1
 		m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
 	}
 	if only != nil {

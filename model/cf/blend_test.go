@@ -161,3 +161,22 @@ func TestBlendLearnsWhatComesNext(t *testing.T) {
 	}
 	t.Log(plan.Choice)
 }
+
+// TestScoreItemsOfAnyItems: those that are not known are left out, and those that repeat are
+// ranked as if they came once.
+func TestScoreItemsOfAnyItems(t *testing.T) {
+	history := []Signal{{Item: 7, Weight: 1}, {Item: 3, Weight: 1, At: 10}}
+	for _, s := range []*Snapshot{blended(t, walks(5, 60, 40, 40)), trained(t, ALS)} {
+		var sc Scratch
+		want := slices.Clone(s.ScoreItems(history, []int32{3, 5, 7}, &sc))
+		got := s.ScoreItems(history, []int32{-1, 3, 1 << 30, 5, int32(s.Items()), 7}, &sc)
+		if !slices.Equal(got, want) || len(got) != 3 {
+			t.Errorf("%s: %v, want %v", s.algorithm, got, want)
+		}
+		for _, c := range s.ScoreItems(history, []int32{3, 5, 3, 7, 7}, &sc) {
+			if !slices.Contains(want, c) {
+				t.Errorf("%s: %v where items repeat, want of %v", s.algorithm, c, want)
+			}
+		}
+	}
+}

@@ -76,9 +76,9 @@ func (s scope) cost() time.Duration { return time.Duration(s.settings) * s.each 
 // scopes shares the budget out: one setting of each algorithm, the cheapest first, then, in the
 // same order, the others of each as far as they go. Popularity, ItemKNN, which every model needs
 // for what is similar, and what was asked for by name are tried whatever they cost.
-func (o Options) scopes(h *holdout) []scope {
+func (o Options) scopes(d *Dataset, h *holdout) []scope {
 	var all []scope
-	for _, algorithm := range o.tries(h.past) {
+	for _, algorithm := range o.tries(d) {
 		_, steps := search(algorithm, h.past, o)
 		s := scope{algorithm: algorithm, each: max(h.cost(algorithm, o), 1), all: 1}
 		for _, step := range steps {

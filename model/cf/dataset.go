@@ -13,6 +13,9 @@ const (
 	// MaxBasketItems is the size above which a basket is left out: a wholesaler's order or
 	// a day's takings booked as one says nothing about any two of its items.
 	MaxBasketItems = 200
+	// leastValue is what any interest counts at least, damped: a weight near 0 would round to
+	// none, and leave an item whose users say nothing.
+	leastValue = 1. / gramUnits
 )
 
 // interaction is one Add. Seconds from 1970 on fit into 32 bits until 2106.
@@ -136,7 +139,7 @@ func (d *Dataset) fill() {
 		for _, p := range pairs {
 			place, _ := slices.BinarySearch(times, p.last)
 			d.byUser.columns = append(d.byUser.columns, p.item)
-			d.byUser.values = append(d.byUser.values, float32(damp(p.weight)))
+			d.byUser.values = append(d.byUser.values, float32(math.Max(damp(p.weight), leastValue)))
 			d.places = append(d.places, int32(place))
 		}
 		d.byUser.ends[user] = int64(len(d.byUser.columns))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"gonum.org/v1/gonum/blas/blas32"
@@ -89,14 +90,15 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 // check tells whether the parts that the algorithm needs are there.
 func (s *Snapshot) check() error {
 	items := len(s.itemIDs)
-	ok := s.similar.len() == items && s.together.len() == items && s.similar.positive() && s.together.positive()
+	ok := !slices.ContainsFunc(s.popular, func(x float32) bool { return x < 0 })
+	ok = ok && s.similar.len() == items && s.together.len() == items && s.similar.positive() && s.together.positive()
 	switch s.algorithm {
 	case EASE, Spectral:
 		ok = ok && s.linear.len() == items
 	case ALS:
 		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
 	case Blend:
-		ok = ok && s.blend.check(s)
+		ok = ok && s.blend != nil && s.blend.check(s)
 	case ItemKNN, Popularity:
 	default:
 		return corrupt("algorithm")
@@ -130,6 +132,9 @@ func (d *decoder) settings(s *Snapshot) error {
 	s.settings.Filter = Filter{Factors: int(x[5]), LowPass: float64(x[6]), Exponent: float64(x[7]), Sharpening: float64(x[8])}
 	if !(x[4] >= 0) {
 		return corrupt("fade")
+	}
+	if f := s.settings.Filter.Factors; f < 0 || math.Float32bits(float32(f)) != math.Float32bits(x[5]) {
+		return corrupt("factors of a filter")
 	}
 	return nil
 }

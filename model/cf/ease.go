@@ -159,7 +159,8 @@ func (s *strong) of(row []float32, n int) []Candidate {
 	if n <= 0 {
 		return nil
 	}
-	var least float32 // what an entry must exceed to be among the n best so far
+	n = min(n, len(row)) // so that 2 n fits
+	var least float32    // what an entry must exceed to be among the n best so far
 	for j, x := range row {
 		size := max(x, -x)
 		if !(size > least) || size > math.MaxFloat32 {

@@ -107,6 +107,10 @@ func (d *decoder) blend(s *Snapshot, items int) error {
 	}
 	if s.algorithm == Blend {
 		s.blend = b
+		return nil
+	}
+	if len(b.base)+len(b.shares)+int(width) > 0 || b.sequence != nil {
+		return corrupt("a blend beside " + s.algorithm)
 	}
 	return nil
 }

@@ -36,6 +36,9 @@ type Plan struct {
 	Parts   []Part
 	shares  []float32
 	weights [situationSize][]float32
+	// sequenced says that a sequence is among them: where times were known of what the weights
+	// were fitted on. Of all the data it may be otherwise.
+	sequenced bool
 	// Evaluations holds one for each algorithm that was tried; none where too few users
 	// came back to hold anything out.
 	Evaluations []Evaluation
@@ -85,7 +88,7 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if h == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
-	scopes := o.scopes(h)
+	scopes := o.scopes(d, h)
 	trials, err := h.tryAll(ctx, scopes, o, progress)
 	if err != nil {
 		return Plan{}, err
@@ -168,7 +171,8 @@ func difference(a, b []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(squares) / n
 }
 
-// tries are the algorithms to evaluate; where two are equal the first is chosen.
+// tries are the algorithms to evaluate for all the data, of which what is chosen is to be fitted;
+// where two are equal the first is chosen.
 func (o Options) tries(d *Dataset) []string {
 	switch o.Algorithm {
 	case Auto, Blend:

@@ -1,6 +1,9 @@
 package cf
 
 import (
+	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -118,5 +121,123 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 				t.Fatalf("neighbour %d is no candidate", c.Item)
 			}
 		}
+	}
+}
+
+// TestFitOfABlendThatWasChosenOnOtherTimes: most of the past has times of its own, and most of all
+// the data has not, as after an import.
+func TestFitOfABlendThatWasChosenOnOtherTimes(t *testing.T) {
+	b := NewBuilder()
+	for u := range 400 {
+		for k := range 6 {
+			b.Add(name("u", u), name("i", (u*7+k*3)%30), 1, int64(u*10_000+k*60))
+		}
+	}
+	for u := range 500 {
+		b.Add(name("w", u), name("i", u%30), 1, 9_000_000)
+		b.Add(name("w", u), name("i", (u+1)%30), 1, 9_000_000)
+	}
+	d := b.Build()
+	o := Options{Algorithm: Blend, Protocol: Protocol{K: 1, Seen: true, Cut: CutNext}}
+	plan, err := Evaluate(t.Context(), d, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Fit(t.Context(), d, plan, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.dated() || s.blend.sequence == nil {
+		t.Fatal("the test is for a sequence that was chosen on times that the whole has not")
+	}
+}
+
+// TestEASEIsTriedWhereItCanBeFitted: the past has fewer items than all the data.
+func TestEASEIsTriedWhereItCanBeFitted(t *testing.T) {
+	b := NewBuilder()
+	for u := range 60 {
+		for k := range 6 {
+			b.Add(name("u", u), name("i", (u*7+k*3)%30), 1, int64(k*10_000+u))
+		}
+	}
+	for k := range 20 {
+		b.Add("late", name("late", k), 1, 80_000)
+	}
+	d, o := b.Build(), Options{EASEMaxItems: 30}
+	plan, err := Evaluate(t.Context(), d, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range plan.Evaluations {
+		if e.Algorithm == EASE {
+			t.Errorf("%q was tried, which cannot be fitted", EASE)
+		}
+	}
+	if _, err := Fit(t.Context(), d, plan, o, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFaintAndHugeWeights: whatever the weights and however long the lists, something finite is
+// chosen.
+func TestFaintAndHugeWeights(t *testing.T) {
+	for what, weights := range map[string][2]float32{
+		"faint": {1e-44, 1e-44}, "faint and huge": {1e-44, math.MaxFloat32}, "of an item": {1, 1e-44},
+	} {
+		b := NewBuilder()
+		for k := range 900 {
+			b.Add(name("u", k%40), name("i", (k*k+k/7)%31), weights[0], int64(k)*1000)
+			b.Add(name("v", k), "one", weights[1], int64(k)*1000)
+		}
+		d := b.Build()
+		for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
+			o := Options{Algorithm: algorithm, Factors: 4, Iterations: 2, Neighbours: math.MaxInt, RowItems: math.MaxInt, Protocol: Protocol{K: math.MaxInt}}
+			plan, err := Evaluate(t.Context(), d, o, nil)
+			if err != nil {
+				t.Fatal(what, algorithm, err)
+			}
+			s, err := Fit(t.Context(), d, plan, o, nil)
+			if err != nil {
+				t.Fatal(what, algorithm, err)
+			}
+			if !finite(s.linear.values) || !finite(s.factors.Data) || !finite(s.similar.values) {
+				t.Errorf("%s, %s: not finite", what, algorithm)
+			}
+		}
+	}
+}
+
+// TestLastOfOneSecondIsNotByName: where times do not tell which choice was the last, names do not
+// either.
+func TestLastOfOneSecondIsNotByName(t *testing.T) {
+	foretold := func(id func(i int) string) map[string]int {
+		b, numbers := NewBuilder(), map[string]int{}
+		for i := range 30 {
+			numbers[id(i)] = i
+		}
+		random := rand.New(rand.NewPCG(4, 0))
+		for u := range 40 {
+			for range 3 + u%9 {
+				b.Add(name("u", u), id(random.IntN(30)*random.IntN(30)/30), 1, 77)
+			}
+		}
+		d := b.Build()
+		items := map[string]int{}
+		for _, c := range hold(d, Options{Protocol: Protocol{Cut: CutLast}}.filled()).cases {
+			var key strings.Builder
+			known := make([]int, 0, len(c.Hidden))
+			for _, i := range c.Hidden {
+				known = append(known, numbers[d.itemIDs[i]])
+			}
+			slices.Sort(known)
+			fmt.Fprint(&key, known)
+			items[key.String()] = numbers[d.itemIDs[c.Relevant[0]]]
+		}
+		return items
+	}
+	a := foretold(func(i int) string { return name("i", i) })
+	b := foretold(func(i int) string { return name("i", 99-i) })
+	if len(a) < minHeldOut || !maps.Equal(a, b) {
+		t.Errorf("foretold are %v, of other names %v", a, b)
 	}
 }

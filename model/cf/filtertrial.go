@@ -184,7 +184,7 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 		if err := multiply(ctx, &w.items, w.between, w.y); err != nil {
 			return err
 		}
-	} else {
+	} else if w.vectors.Cols > 0 {
 		v := columnsOf(w.vectors, 0, min(from.factors, w.vectors.Cols))
 		coordinates := general(len(cases), v.Cols)
 		for c := range cases {

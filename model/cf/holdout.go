@@ -159,22 +159,23 @@ func holdRandom(d *Dataset, o Options) *holdout {
 }
 
 // holdLast holds out the last of the items in which each of some users showed the most
-// interest that a single interaction shows.
+// interest that a single interaction shows; of those of the same second one by its marks.
 func holdLast(d *Dataset, o Options) *holdout {
 	var strongest float32
 	for _, x := range d.log {
 		strongest = max(strongest, x.weight)
 	}
+	m := marksOf(d)
+	lot := func(x interaction) uint64 { return hashed(m.users[x.user], m.items[x.item]) }
 	last := map[int32]interaction{}
 	for _, x := range d.log {
 		if x.weight != strongest {
 			continue
 		}
-		if y, ok := last[x.user]; !ok || x.at >= y.at {
+		if y, ok := last[x.user]; !ok || x.at > y.at || x.at == y.at && lot(x) > lot(y) {
 			last[x.user] = x
 		}
 	}
-	m := marksOf(d)
 	gone := held{}
 	for _, user := range m.drawUsers(o) {
 		columns, _ := d.byUser.row(int32(user))

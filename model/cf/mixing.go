@@ -37,7 +37,7 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts}, snapshot: s}
+	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts, sequenced: s.blend.sequence != nil}, snapshot: s}
 	t.measured = &Measurement{lists: make([][len(listMetrics)]float64, len(h.cases))}
 	for fold := range folds + 1 { // the last one keeps nothing back
 		var chosen []lesson

@@ -147,6 +147,7 @@ func keepBest(all []Candidate, n int) []Candidate {
 	if n <= 0 {
 		return nil
 	}
+	n = min(n, len(all)) // so that 4 n fits
 	kept := min(len(all), 4*n)
 	for next := kept; next < len(all); {
 		worst := slices.MinFunc(selectBest(all[:kept], n), compare)

@@ -64,7 +64,8 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 }
 
 // ScoreItems is Score for when the given items matter only: where the history speaks for
-// them they are in the result, which may hold others, too.
+// them they are in the result, which may hold others, too. Items that the model does not know
+// are left out, and a blend ranks those that repeat once.
 func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate {
 	if s.algorithm != ALS && s.algorithm != Blend {
 		return s.Score(history, sc)
@@ -76,6 +77,9 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 	}
 	if s.foldIn(&sc.taste, &sc.fold) {
 		for _, i := range items {
+			if i < 0 || int(i) >= len(s.itemIDs) {
+				continue
+			}
 			sc.out = append(sc.out, Candidate{Item: i, Score: dot(sc.fold.user, s.factor(i))})
 		}
 	}

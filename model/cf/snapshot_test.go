@@ -144,13 +144,21 @@ func TestClaimsAreNotBelieved(t *testing.T) {
 // FuzzReadSnapshot: no bytes make ReadSnapshot panic, and what it accepts serves and is
 // written as it was read. The checksum is put right so that the fuzzer gets past it.
 func FuzzReadSnapshot(f *testing.F) {
-	for _, algorithm := range []string{EASE, ALS, ItemKNN, Popularity} {
+	for _, algorithm := range []string{EASE, ALS, ItemKNN, Popularity, Blend} {
 		b := NewBuilder()
 		for k := range 12 {
 			b.Add(name("u", k%4), name("i", k%5), 1, int64(k))
 			b.AddBasket([]string{name("i", k%2), name("i", 2+k%2)})
 		}
-		s, err := Fit(f.Context(), b.Build(), Plan{Algorithm: algorithm, Settings: Settings{Lambda: 1}}, Options{Factors: 2}, nil)
+		plan := Plan{Algorithm: algorithm, Settings: Settings{Lambda: 1}}
+		if algorithm == Blend {
+			plan.sequenced = true
+			for k := range plan.weights {
+				plan.weights[k] = make([]float32, 1+10+commonFeatures)
+			}
+			plan.shares = evenShares(10)
+		}
+		s, err := Fit(f.Context(), b.Build(), plan, Options{Factors: 2}, nil)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -174,8 +182,37 @@ func FuzzReadSnapshot(f *testing.F) {
 			s.Similar(i, 3)
 			s.Together(i, 3)
 		}
-		if !bytes.Equal(encoded(t, s), data) {
+		if version := data[len(magic)]; version == formatVersion && !bytes.Equal(encoded(t, s), data) {
 			t.Fatal("written otherwise than read")
 		}
 	})
+}
+
+// TestNumbersThatCannotBeAreRefused puts the checksum right.
+func TestNumbersThatCannotBeAreRefused(t *testing.T) {
+	for what, spoil := range map[string]func(s *Snapshot){
+		"popularity below 0":     func(s *Snapshot) { s.popular[1] = -2 },
+		"factors below 0":        func(s *Snapshot) { s.settings.Filter.Factors = -1 },
+		"a blend where none is":  func(s *Snapshot) { s.blend = &blend{base: []string{EASE}} },
+		"shares where none are":  func(s *Snapshot) { s.blend = &blend{shares: []float32{1}} },
+		"weights where none are": func(s *Snapshot) { s.blend = &blend{}; s.blend.weights[0] = []float32{1} },
+	} {
+		s := trained(t, Popularity)
+		spoil(s)
+		if _, err := ReadSnapshot(bytes.NewReader(encoded(t, s))); !errors.Is(err, event.ErrCorrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestABlendOfVersion1IsRefused: that version had none.
+func TestABlendOfVersion1IsRefused(t *testing.T) {
+	data := binary.LittleEndian.AppendUint16([]byte(magic), 1)
+	data = binary.LittleEndian.AppendUint32(data, uint32(len(Blend)))
+	data = append(data, Blend...)
+	data = append(data, make([]byte, 7*4)...) // no items, rows, factors and penalty
+	data = binary.LittleEndian.AppendUint64(data, xxhash.Sum64(data))
+	if _, err := ReadSnapshot(bytes.NewReader(data)); !errors.Is(err, event.ErrCorrupt) {
+		t.Fatal(err)
+	}
 }

@@ -32,8 +32,8 @@ func spectral(ctx context.Context, d *Dataset, set Filter, n int, o Options, don
 	if n <= 0 {
 		n = spectralRowItems
 	}
-	if set.LowPass == 0 {
-		set.Factors = 1 // of which nothing comes
+	if set.LowPass == 0 || set.Factors < 1 {
+		set.Factors = 1 // of which, without weight, nothing comes
 	}
 	s, err := newSpectrum(ctx, d, set.Factors, o, share(done, 0, .2))
 	if err != nil {

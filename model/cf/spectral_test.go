@@ -355,3 +355,13 @@ func TestSpectralIsCancelled(t *testing.T) {
 		}
 	}
 }
+
+// TestFilterOfNoFactors has one, whatever less it is told.
+func TestFilterOfNoFactors(t *testing.T) {
+	for _, factors := range []int{math.MinInt, -1, 0} {
+		m, err := spectral(t.Context(), shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, Options{}, nil)
+		if err != nil || !finite(m.values) {
+			t.Errorf("%d factors: %v", factors, err)
+		}
+	}
+}

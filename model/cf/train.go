@@ -34,7 +34,7 @@ type Options struct {
 	// Iterations is how many times ALS solves for users and items; 12 where 0.
 	Iterations int
 	// EvaluatedUsers is how many users are evaluated at most, and EvaluatedClicks how many clicks
-	// where each has its list; 4,000 and 16,000 where 0.
+	// where each has its list; 4,000 and 45,000 where 0.
 	EvaluatedUsers, EvaluatedClicks int
 	// Budget is how long the choice may take by the estimate of cost.go, which leaves out what
 	// is too much; 10 minutes where 0. It is no time by the clock: the same data give the same
@@ -151,7 +151,7 @@ func (s *Snapshot) fitBlend(ctx context.Context, d *Dataset, plan Plan, o Option
 			return err
 		}
 	}
-	if d.dated() {
+	if plan.sequenced {
 		s.blend.sequence, err = sequenceOf(ctx, d, o.Workers, share(done, 1-1/steps, 1))
 	}
 	if err == nil && len(s.blend.weights[0]) != s.blend.features() {
