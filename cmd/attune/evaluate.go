@@ -25,7 +25,7 @@ type evaluateCmd struct {
 	Dataset string `help:"Data set: ${enum}." enum:"ml100k,gowalla,yoochoose64,retailrocket,csv" required:"" placeholder:"NAME"`
 	// Data has a variable of its own, for ATTUNE_DATA is the folder of a server's state.
 	Data      string `help:"Folder that holds the data sets' folders, or the files of csv; ../shared/data where that is." env:"ATTUNE_DATASETS" placeholder:"DIR"`
-	Algorithm string `help:"Algorithm: auto, ease, als, item_knn or popularity. Without it auto, and all of a few for retailrocket." placeholder:"NAME"`
+	Algorithm string `help:"Algorithm: auto, ease, spectral, als, item_knn, popularity or blend. Without it auto, for retailrocket beside item_knn and als." placeholder:"NAME"`
 	Seed      int64  `help:"Same data, same seed, same figures." default:"1" placeholder:"N"`
 
 	Served bool `help:"Add a row of what a server of its own answers once the data were streamed in: the path of a shop's requests, held against the first row."`

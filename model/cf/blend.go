@@ -14,10 +14,14 @@ const (
 	leastChance = 1e-5
 )
 
-// blend ranks the candidates of several parts by one weighted sum of what each says of them:
-// the log of the chance that it gives an item, which is its score over the sum of its scores.
-// The weights are fitted on lists that were held out, by the softmax over each list's
-// candidates (a conditional logit: McFadden 1974), and depend on the situation.
+// blend ranks the candidates of several parts by one weighted sum of what each says of them, the
+// log of the chance that it gives an item, which is its score over the sum of its scores:
+//
+//	chance of c = exp(w . f_c) / sum over candidates d of exp(w . f_d),  w = W^T z
+//
+// with f the features of a candidate, z the situation and W the weights.
+// The weights are fitted on lists that were held out (softmax; a conditional logit: McFadden
+// 1974).
 type blend struct {
 	// base are the algorithms beside the sequence: EASE or Spectral, ItemKNN, ALS.
 	base []string
@@ -25,7 +29,7 @@ type blend struct {
 	sequence *sequence
 	// shares are what the parts' chances are mixed by; they add up to 1.
 	shares []float32
-	// weights has a row for each number of a situation.
+	// weights is W: a row of features() numbers for each number of a situation.
 	weights [situationSize][]float32
 }
 
@@ -56,6 +60,7 @@ func (b *blend) parts() int {
 	return n
 }
 
+// features is the number of features of a candidate, and so of the weights of a row.
 func (b *blend) features() int { return 1 + b.parts() + commonFeatures }
 
 // blending is the memory of one list.
@@ -191,7 +196,7 @@ func (s *Snapshot) askFactors(sc *Scratch) {
 	}
 }
 
-// describe fills the features, and leaves at 0.
+// describe fills the features, and sets all of at to 0 again.
 func (s *Snapshot) describe(sc *Scratch) {
 	b, m := s.blend, &sc.blending
 	width := b.features()

@@ -3,9 +3,9 @@
 // but recent interactions.
 //
 // The path: Builder -> Dataset (dataset.go) -> Evaluate (evaluate.go) on what is held out
-// (holdout.go), within a budget (cost.go), with the Settings that are tried (settings.go)
-// -> Fit (train.go) -> Snapshot (snapshot.go, score.go, explain.go; its binary form in encode.go,
-// encodeblend.go and decode.go).
+// (holdout.go, draw.go), within a budget (cost.go), with the Settings that are tried (settings.go),
+// and why (choice.go) -> Fit (train.go) -> Snapshot (snapshot.go, score.go, explain.go; its binary
+// form in encode.go, encodeblend.go and decode.go).
 //
 // The algorithms: ease.go with gram.go; spectrum.go with eigen.go, spectral.go, filtertrial.go and
 // spectralchoice.go; als.go with foldin.go; knn.go; together.go; popularity.go. A blend of them
@@ -33,8 +33,8 @@ const (
 	ALS        = "als"
 	ItemKNN    = "item_knn"
 	Popularity = "popularity"
-	// Blend is a weighted sum of what several of the others, and counts of what follows what in a
-	// visit, say.
+	// Blend ranks what several of the others, and counts of what follows what in a visit, bring up
+	// by a weighted sum of what each says of it.
 	Blend = "blend"
 )
 

@@ -12,9 +12,8 @@ import (
 // estimated by these and not timed, because the clock must not decide what is chosen: the same
 // data give the same model on any machine. A larger one is done sooner than estimated.
 const (
-	// denseRate are the multiplications of EASE's inverse, vectorRate those of ALS, filterRate
-	// those of a graph filter, and
-	// sparseRate the products of two items of one user that are added up.
+	// In multiplications a second, denseRate is EASE's inverse, vectorRate ALS and filterRate a
+	// graph filter; sparseRate is the products of two items of one user that are added up.
 	denseRate, vectorRate, filterRate, sparseRate = 2e10, 1e10, 1.6e10, 5e7
 	// listTime is what it takes to measure a list, and blendTime what a list adds to the fit of
 	// a blend's weights.
@@ -27,8 +26,8 @@ const (
 //	EASE      n^3 / 2 dense, s / 2 sparse
 //	ALS       iterations (alsSteps + 1) (4 p r + (users + n) r^2) vector
 //	ItemKNN   s sparse
-//	Spectral  for each list 20 (8 p + n k) to choose k and the rest, and for each item
-//	          10 p + n k, filtered
+//	Spectral  for each list of a user 20 (8 p + n k) filtered, and 90 listTime, to choose k
+//	          factors and the rest; for each item 10 p + n k filtered
 //	Blend     blendTime a list; its parts are fitted already
 //
 // and listTime a list. In a large catalog ALS takes ItemKNN's neighbours, too.

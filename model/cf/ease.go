@@ -20,8 +20,8 @@ func (s Settings) ridge(square float64) float64 {
 	return math.Max(s.Lambda+s.Dropout/(1-s.Dropout)*square, 1e-6)
 }
 
-// ease returns the item-item weights of EASE (Steck 2019), of each row the
-// strongest (Options.RowItems):
+// ease returns the item-item weights of EASE (Steck 2019), of each row the strongest
+// (Options.RowItems):
 //
 //	P = (G + diag(r))^-1,  B_ij = -P_ij / P_jj w_i,  B_ii = 0
 //

@@ -2,9 +2,7 @@ package cf
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -17,7 +15,8 @@ type Evaluation struct {
 	Metrics map[string]float64
 	// Errors are the standard errors of Metrics, but of Coverage, which is no mean.
 	Errors map[string]float64
-	// Users that had something held out; where clicks are foretold, those.
+	// Users is how many users had something held out; where clicks are foretold (CutNext), how many
+	// clicks.
 	Users int
 	// Fit is how long the fit took, by the clock of the Options.
 	Fit time.Duration
@@ -31,8 +30,8 @@ const popularMargin = 1.25
 type Plan struct {
 	Algorithm string
 	Settings  Settings
-	// Parts are what a blend is made of, shares what it mixes them by and weights what it ranks
-	// by.
+	// Parts are what a blend is made of, shares what it mixes them by and weights what it ranks by
+	// (see blend).
 	Parts   []Part
 	shares  []float32
 	weights [situationSize][]float32
@@ -56,7 +55,8 @@ type trial struct {
 	took     time.Duration
 }
 
-// worth is what trials are compared by.
+// worth is what trials are compared by: the protocol's metric, divided by popularMargin for
+// popularity.
 func (t *trial) worth(p Protocol) float64 {
 	reached := t.measured.Metrics[p.Metric().At(p.K)]
 	if t.plan.Algorithm == Popularity {
@@ -75,7 +75,7 @@ func (t *trial) evaluation(p Protocol) Evaluation {
 // Evaluate chooses what to fit: the best by the protocol's metric, popularity only where it
 // leads by popularMargin. It holds some interactions out as the protocol says (Cut), fits what
 // the options ask for on the others, and asks for what is held out. No fit knows anything of
-// it. The errors are those of Train.
+// it. The errors are those of Options.Validate, of the fits and of the context.
 func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Plan, error) {
 	if err := o.Validate(); err != nil {
 		return Plan{}, err
@@ -159,7 +159,7 @@ func (o Options) best(trials []*trial) *trial {
 }
 
 // difference returns the mean of a[i] - b[i] and its standard error.
-func difference(a, b []float64) (mean, deviation float64) {
+func difference(a, b []float64) (mean, standardError float64) {
 	var squares float64
 	n := float64(len(a))
 	for i := range a {
@@ -187,60 +187,6 @@ func (o Options) tries(d *Dataset) []string {
 		tries = append(tries, Spectral)
 	}
 	return append(tries, ALS, Popularity, Blend)
-}
-
-func (o Options) unevaluated(d *Dataset) Plan {
-	plan := Plan{
-		Algorithm: o.Algorithm,
-		Choice:    fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm),
-	}
-	if o.Algorithm == Auto || o.Algorithm == Blend {
-		plan.Algorithm = ItemKNN
-		if d.Pairs() == d.Users() {
-			plan.Algorithm = Popularity
-		}
-		plan.Choice = fmt.Sprintf("Too few users came back to hold anything out; %q needs the least history.", plan.Algorithm)
-	}
-	plan.Settings, _ = search(plan.Algorithm, d, o)
-	return plan
-}
-
-func (o Options) choice(d *Dataset, h *holdout, plan Plan, scopes []scope) string {
-	metric := o.Protocol.Metric().At(o.Protocol.K)
-	about := fmt.Sprintf(h.about, len(h.cases))
-	with := plan.Settings.String()
-	if with != "" {
-		with = " with " + with
-	}
-	var text strings.Builder
-	if o.Algorithm != Auto && o.Algorithm != Blend {
-		fmt.Fprintf(&text, "%q was asked for; it reached %s %.4f on %s%s%s.",
-			plan.Algorithm, metric, plan.Evaluations[0].Metrics[metric], about, with, o.omitted(scopes))
-		return text.String()
-	}
-	var chosen, popular float64
-	var others []string
-	for _, e := range plan.Evaluations {
-		reached := e.Metrics[metric]
-		if e.Algorithm == Popularity {
-			popular = reached
-		}
-		if e.Algorithm != plan.Algorithm {
-			others = append(others, fmt.Sprintf("%q %.4f", e.Algorithm, reached))
-			continue
-		}
-		chosen = reached
-		fmt.Fprintf(&text, "%q%s was chosen for its %s, %.4f, on %s", plan.Algorithm, with, metric, reached, about)
-	}
-	fmt.Fprintf(&text, " (%s)", strings.Join(others, ", "))
-	if popular > chosen {
-		fmt.Fprintf(&text, "; %q says the same to everybody and must be %g times better", Popularity, popularMargin)
-	}
-	if n := len(activeItems(d)); n > o.EASEMaxItems {
-		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
-	}
-	text.WriteString(o.omitted(scopes) + ".")
-	return text.String()
 }
 
 // try fits one algorithm on the past with one setting after the other, as many as are in scope,
@@ -285,7 +231,8 @@ func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress
 	return h.faded(ctx, best, o)
 }
 
-// faded tries whether newer signals should count for more.
+// faded tries whether newer signals should count for more: the same fit is measured with each of
+// fades.
 func (h *holdout) faded(ctx context.Context, best *trial, o Options) (*trial, error) {
 	fitted := *best
 	for _, fade := range fades {
@@ -303,7 +250,7 @@ func (h *holdout) faded(ctx context.Context, best *trial, o Options) (*trial, er
 	return best, nil
 }
 
-// measure fits a plan on the past and measures it.
+// measure fits a plan on the past and measures it on the cases.
 func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
 	t := &trial{plan: plan}
 	done := progress.part(0, 1, "trying "+plan.Algorithm)
@@ -317,7 +264,8 @@ func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Pr
 	return t, err
 }
 
-// fit trains on the past only what scoring needs.
+// fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
+// only where the algorithm looks at them.
 func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {

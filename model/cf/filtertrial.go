@@ -78,10 +78,7 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 			w.blend(set, to-from)
 			for c := range t.cases[from:to] {
 				w.answer = line(w.lines, c)
-				one, l := &t.cases[from+c], w.listers[i]
-				l.rank(one)
-				l.places = hits(l.list, one.Relevant, l.places[:0])
-				results[i].lists[from+c] = measureList(l.places, one.relevant(), t.protocol.K)
+				results[i].lists[from+c] = w.listers[i].measure(&t.cases[from+c])
 			}
 		}
 		return nil

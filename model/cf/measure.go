@@ -68,10 +68,7 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 		}
 		l := listers[worker]
 		for i := from; i < to; i++ {
-			c := &cases[i]
-			l.rank(c)
-			l.places = hits(l.list, c.Relevant, l.places[:0])
-			m.lists[i] = measureList(l.places, c.relevant(), p.K)
+			m.lists[i] = l.measure(&cases[i])
 		}
 		return nil
 	})
@@ -99,7 +96,7 @@ func MeasureLists(lists [][]int32, cases []Case, p Protocol, items int) (*Measur
 	if len(lists) != len(cases) {
 		return nil, event.Invalid("lists", "must be one for each of %d cases, are %d", len(cases), len(lists))
 	}
-	m := &Measurement{Metrics: map[string]float64{}, lists: make([][len(listMetrics)]float64, len(cases))}
+	m := newMeasurement(len(cases))
 	var places []int
 	listed, distinct := make([]bool, items), 0
 	for i := range cases {
@@ -174,6 +171,13 @@ type lister struct {
 
 func newLister(r Ranker, p Protocol) *lister {
 	return &lister{ranker: r, protocol: p, mark: make([]uint64, r.Items()), listed: make([]bool, r.Items())}
+}
+
+// measure returns the listMetrics of a case's list.
+func (l *lister) measure(c *Case) [len(listMetrics)]float64 {
+	l.rank(c)
+	l.places = hits(l.list, c.Relevant, l.places[:0])
+	return measureList(l.places, c.relevant(), l.protocol.K)
 }
 
 // rank makes the list of a case.

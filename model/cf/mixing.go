@@ -79,7 +79,8 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 	return t, nil
 }
 
-// blendParts puts what was fitted on the past together.
+// blendParts puts what was fitted on the past together, with a sequence where times are known. The
+// blend's weights are still missing.
 func (h *holdout) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
 	s := &Snapshot{algorithm: Blend, itemIDs: h.past.itemIDs, popular: popularity(h.past), blend: &blend{}}
 	var parts []Part
@@ -115,6 +116,7 @@ func (h *holdout) blendParts(ctx context.Context, trials []*trial, o Options, do
 	return s.derive(), parts, nil
 }
 
+// evenShares returns n equal shares.
 func evenShares(n int) []float32 {
 	shares := make([]float32, n)
 	for k := range shares {
@@ -202,7 +204,7 @@ func (h *holdout) fade(ctx context.Context, s *Snapshot, o Options) (best []less
 	return best, nil
 }
 
-// lessons makes one of each of the first n cases.
+// lessons makes one of each of the first n cases; those of which no candidate is relevant stay in.
 func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, error) {
 	cases := h.cases[:min(n, len(h.cases))]
 	lessons := make([]lesson, len(cases))
@@ -226,7 +228,7 @@ func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, do
 	return lessons, err
 }
 
-// closed tells which items are not to be in the case's list.
+// closed returns what tells which items are not to be in the case's list.
 func (c *Case) closed(p Protocol) func(item int32) bool {
 	known := slices.Clone(c.Hidden)
 	if !p.Seen {

@@ -48,7 +48,7 @@ type recalling struct {
 // moments for whole sessions.
 //
 // Everything but recalling and visits is derived from them by index: 1 byte an interaction, 8 an
-// entry.
+// entry of found.
 type recall struct {
 	recalling
 	visits visits
@@ -180,8 +180,9 @@ type recollection struct {
 	says []recallSay
 }
 
-// recallSlot is a moment: its place and 1, 0 where the slot is free.
+// recallSlot is a moment and what its products with the trail add up to.
 type recallSlot struct {
+	// moment is its place and 1 more, 0 where the slot is free.
 	moment int32
 	sum    float32
 }

@@ -49,7 +49,7 @@ type sequence struct {
 	recent []float32
 }
 
-// sequenceOf counts the visits of a dataset.
+// sequenceOf counts the visits of a dataset. Its error is that of the context.
 func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)) (*sequence, error) {
 	q := &sequence{visits: visitsOf(d)}
 	items := len(d.itemIDs)

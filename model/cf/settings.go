@@ -20,7 +20,7 @@ type Settings struct {
 	// Debias is how much less an item that many chose says of others, in EASE: its share is
 	// divided by its count to this power.
 	Debias float64
-	// Filter is of Spectral only.
+	// Filter is what Spectral is fitted with, and of no other.
 	Filter Filter
 	// Fade is the number of newer items after which an item of a history counts half, in every
 	// algorithm; 0 where all count alike.
@@ -62,7 +62,7 @@ func (s Settings) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// step is one setting that is tried: it returns the values to try in place of the best so far.
+// step is one setting that is tried: it returns the best so far with each value of it.
 type step func(best Settings) []Settings
 
 // vary makes a step of one setting.

@@ -5,7 +5,8 @@ import "slices"
 // lengths are the lengths of a history from which on a blend weighs its features otherwise.
 var lengths = [...]int{2, 3, 4, 6, 10, 20}
 
-// The numbers of a situation: 1, an indicator for each of lengths, then these.
+// The numbers of a situation: 1, an indicator for each of lengths, of which the greatest that the
+// history reaches is 1, then these.
 const (
 	// situationSupport is how well the newest item is known: log(1 + popularity) / 3 - 1, about
 	// -1 to 2.

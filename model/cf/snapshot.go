@@ -14,9 +14,9 @@ type Snapshot struct {
 	itemIDs  []string
 	// popular is what users' damped weights add up to, by item.
 	popular []float32
-	// similar and together are items x items, by Neighbours and Together at most wide.
+	// similar and together are items x items, at most Options.Neighbours wide.
 	similar, together rows
-	// linear is items x items for EASE; item-kNN uses similar.
+	// linear is items x items, of EASE or Spectral; item-kNN uses similar.
 	linear rows
 	// factors is items x rank, of ALS.
 	factors blas32.General
@@ -45,11 +45,11 @@ type Candidate struct {
 type Signal struct {
 	Item   int32
 	Weight float32
-	// At is the time of the last interaction in unix seconds, 0 where it is not known.
+	// At is when it was done, in unix seconds; 0 where that is not known.
 	At int64
 }
 
-// Algorithm is EASE, ALS, ItemKNN or Popularity.
+// Algorithm is EASE, Spectral, ALS, ItemKNN, Popularity or Blend.
 func (s *Snapshot) Algorithm() string { return s.algorithm }
 
 // Items is the number of items that the model knows.

@@ -113,8 +113,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 	return join(parts, size), nil
 }
 
-// step adds x times row i of P to column c of a block, items x
-// columns. O(sum over the item's users of their items).
+// step adds x times row i of P to column c of a block, items x columns. O(sum over the item's users of their items).
 func (s *spectrum) step(i int32, x float32, into blas32.General, c int) {
 	users, values := s.items.row(i)
 	for k, u := range users {

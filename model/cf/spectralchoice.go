@@ -18,10 +18,9 @@ var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
 // chooseSpectral returns the settings with which the filter of the past answers cases best by
 // a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
-// then the exponent, and the number of factors with every weight, each with the
-// best of the others so far, then what is next to the weight and the sharpening; of equally
-// good settings the first stays. A case goes through the graph about a hundred times and gets
-// 91 lists at most.
+// then the exponent, and the number of factors with every weight, each with the best of the
+// others so far, then what is next to the weight and the sharpening; of equally good settings
+// the first stays. A case goes through the graph about eighty times and gets 86 lists at most.
 func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol, metric Metric, o Options, done func(float64)) (Filter, *Measurement, error) {
 	o = o.filled()
 	most := slices.Max(spectralFactors)
@@ -48,6 +47,7 @@ func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol
 	return best, reached, nil
 }
 
+// blends are the weights of the low-pass, each with every sharpening.
 func blends(from Filter) (settings []Filter) {
 	for _, from.LowPass = range spectralLowPass {
 		for _, from.Sharpening = range spectralSharpening {
@@ -68,6 +68,7 @@ func closeBlends(from Filter) (settings []Filter) {
 	return settings
 }
 
+// exponents are a setting with every exponent.
 func exponents(from Filter) (settings []Filter) {
 	for _, from.Exponent = range spectralExponents {
 		settings = append(settings, from)

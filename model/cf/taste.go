@@ -5,7 +5,7 @@ import "math"
 const (
 	// maxWeight bounds what signals of an item add up to, so that sums stay finite.
 	maxWeight = 1e6
-	// maxTrail is how many of the newest clicks of a visit are followed.
+	// maxTrail is how many of the last visit's newest clicks a trail holds.
 	maxTrail = 50
 )
 
@@ -34,16 +34,16 @@ func (t *taste) read(history []Signal, n int, fade float32) {
 	if len(t.slot) < n {
 		t.slot = make([]int32, n)
 	}
-	visiting, before := true, int64(math.MaxInt64)
+	visiting, after := true, int64(math.MaxInt64) // after is when the signal that was looked at last, a newer one, came
 	for place := len(history) - 1; place >= 0; place-- {
 		x := &history[place]
 		if x.Item < 0 || int(x.Item) >= n || x.Weight-x.Weight != 0 {
 			continue
 		}
-		if before != math.MaxInt64 && before-x.At > visitGap {
+		if after != math.MaxInt64 && after-x.At > visitGap {
 			visiting = false
 		}
-		before = x.At
+		after = x.At
 		if visiting && x.Weight > 0 && len(t.trail) < maxTrail {
 			t.trail = append(t.trail, x.Item)
 		}

@@ -14,10 +14,12 @@ type Options struct {
 	// Algorithm is Auto (also where empty), EASE, Spectral, ALS, ItemKNN, Popularity or
 	// Blend.
 	Algorithm string
-	// Seed starts what is random: the factors of ALS and the sample of users evaluated.
+	// Seed starts what is random: the factors of ALS, the eigenvectors of Spectral, and the sample
+	// of users, or clicks, that is evaluated.
 	Seed int64
-	// RowItems is how many items a row of EASE keeps for serving, the strongest ones. Where 0, rows
-	// are kept whole up to wholeRows items, and 400 items above.
+	// RowItems is how many items a row of EASE or Spectral keeps for serving, the strongest ones.
+	// Where 0, rows of EASE are kept whole up to wholeRows items, and 400 items above; those of
+	// Spectral keep spectralRowItems.
 	RowItems int
 	// Neighbours is how many similar and how many bought-together items an item keeps; 100 where 0.
 	Neighbours int
@@ -96,6 +98,7 @@ func (o Options) Validate() error {
 	return event.Invalid("algorithm", "must be %q, %q, %q, %q, %q, %q or %q", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend)
 }
 
+// scaled maps the progress of a part, messages and all, to [from, to) of the whole.
 func scaled(p Progress, from, to float64) Progress {
 	if p == nil {
 		return nil
@@ -141,7 +144,8 @@ func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, do
 	return err
 }
 
-// fitBlend fits a blend's parts.
+// fitBlend fits a blend's parts on everything; shares and weights stay those of the plan.
+// event.ErrCorrupt where the weights are not as many as the features.
 func (s *Snapshot) fitBlend(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	s.blend = &blend{shares: plan.shares, weights: plan.weights}
 	steps := float64(len(plan.Parts) + 1)

@@ -24,10 +24,10 @@ type verdict struct {
 	why string
 }
 
-// judge compares a new version with the one in service, by what each reached on the last days
-// before its own training:
+// judge compares a new version with the one in service, by what each reached on what its own
+// training held out:
 //
-//	new - old < -1.96 sqrt(error_new^2 + error_old^2)
+//	new - old < -beyondNoise sqrt(error_new^2 + error_old^2)
 //
 // is worse. What is worse so is kept, and not put in service unless the request says so.
 //
@@ -84,7 +84,7 @@ func compare(model, old store.Model) verdict {
 	if !ok || before.metric != now.metric {
 		return verdict{activate: true, why: fmt.Sprintf("It has %s; %s, which was in service, has no such figure to compare.", now, old.Version)}
 	}
-	noise := beyondNoise * math.Hypot(now.deviation, before.deviation)
+	noise := beyondNoise * math.Hypot(now.standardError, before.standardError)
 	worse := now.mean-before.mean < -noise
 	return verdict{activate: !worse, worse: worse, why: fmt.Sprintf(
 		"It has %s; %s had %s; a difference of up to %.4f is noise.", now, old.Version, before, noise)}
@@ -93,9 +93,9 @@ func compare(model, old store.Model) verdict {
 // figure is what a version is compared by.
 type figure struct {
 	metric string
-	// mean is over so many lists, and deviation its standard error.
-	mean, deviation float64
-	lists           int
+	// mean is over so many lists.
+	mean, standardError float64
+	lists               int
 }
 
 // figureOf returns the figure of a version; false where it has none, as nothing was held out
@@ -103,14 +103,14 @@ type figure struct {
 func figureOf(m store.Model) (figure, bool) {
 	for _, e := range m.Evaluations {
 		mean, measured := e.Metrics[m.Metric]
-		deviation, known := e.Errors[m.Metric]
+		standardError, known := e.Errors[m.Metric]
 		if e.Algorithm == m.Algorithm && measured && known {
-			return figure{metric: m.Metric, mean: mean, deviation: deviation, lists: e.Users}, true
+			return figure{metric: m.Metric, mean: mean, standardError: standardError, lists: e.Users}, true
 		}
 	}
 	return figure{}, false
 }
 
 func (f figure) String() string {
-	return fmt.Sprintf("%s %.4f (standard error %.4f, %d lists)", f.metric, f.mean, f.deviation, f.lists)
+	return fmt.Sprintf("%s %.4f (standard error %.4f, %d lists)", f.metric, f.mean, f.standardError, f.lists)
 }

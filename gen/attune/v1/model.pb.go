@@ -148,7 +148,7 @@ func (TrainPhase) EnumDescriptor() ([]byte, []int) {
 type Model struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version string                 `protobuf:"bytes,1,opt,name=version" json:"version,omitempty"`
-	// "ease", "als", "item_knn" or "popularity".
+	// "ease", "spectral", "als", "item_knn", "popularity" or "blend".
 	Algorithm    string                 `protobuf:"bytes,2,opt,name=algorithm" json:"algorithm,omitempty"`
 	CreatedAt    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt" json:"created_at,omitempty"`
 	Active       bool                   `protobuf:"varint,4,opt,name=active" json:"active,omitempty"`
@@ -365,7 +365,7 @@ func (x *Evaluation) GetSettings() map[string]float64 {
 type TrainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "auto" (also where empty) tries those that fit the catalog and keeps the best; or
-	// "ease", "als", "item_knn", "popularity".
+	// "ease", "spectral", "als", "item_knn", "popularity", "blend".
 	Algorithm string `protobuf:"bytes,1,opt,name=algorithm" json:"algorithm,omitempty"`
 	// Same history, same seed, same model.
 	Seed int64 `protobuf:"varint,2,opt,name=seed" json:"seed,omitempty"`

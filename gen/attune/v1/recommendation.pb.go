@@ -1183,8 +1183,8 @@ func (x *BuyAgainRequest) GetExplain() bool {
 // Reason says what brought an item up.
 type Reason struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The part that gave the score, as in "ease", "als", "item_knn", "popularity",
-	// "trending", "content" or "bought_together".
+	// The part that gave the score, as in "ease", "spectral", "als", "item_knn", "blend",
+	// "popularity", "trending", "content" or "bought_together".
 	Model string `protobuf:"bytes,1,opt,name=model" json:"model,omitempty"`
 	// Share of the item's score, 0 to 1.
 	Share float64 `protobuf:"fixed64,2,opt,name=share" json:"share,omitempty"`

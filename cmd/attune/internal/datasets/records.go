@@ -149,9 +149,7 @@ func firstLine(lines *csv.Reader) (columns map[string]int, fields []string, err 
 			"has %d columns; without a header there are 2 (user, item), 3 (user, item, time) or 4 (user, item, rating, time)", len(fields))}
 	}
 	for place, name := range names {
-		if name != "" {
-			columns[name] = place
-		}
+		columns[name] = place
 	}
 	return columns, fields, nil
 }
