@@ -274,6 +274,9 @@ type Model struct {
 	// Metric names what versions are compared by; "" where nothing was evaluated, and in
 	// versions of before it was kept.
 	Metric string
+	// Protocol is what the lists that Metric is of were for: versions compare where both are the
+	// same.
+	Protocol string
 	// Choice says why this algorithm.
 	Choice string
 }

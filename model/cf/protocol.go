@@ -23,6 +23,15 @@ func (p Protocol) Metric() Metric {
 	return NDCG
 }
 
+// String says what lists are for, as in "new items, known ones among them".
+func (p Protocol) String() string {
+	about := map[Cut]string{CutTime: "new items", CutRandom: "other items", CutLast: "the last item", CutNext: "the next item"}[p.Cut]
+	if p.Seen {
+		about += ", known ones among them"
+	}
+	return about
+}
+
 // Cut is a way to part a dataset in what is known and what is to be foretold.
 type Cut int
 

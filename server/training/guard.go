@@ -81,7 +81,7 @@ func compare(model, old store.Model) verdict {
 		return verdict{activate: true, why: fmt.Sprintf("Too little was held out to compare it with %s.", old.Version)}
 	}
 	before, ok := figureOf(old)
-	if !ok || before.metric != now.metric {
+	if !ok || before.metric != now.metric || before.protocol != now.protocol {
 		return verdict{activate: true, why: fmt.Sprintf("It has %s; %s, which was in service, has no such figure to compare.", now, old.Version)}
 	}
 	noise := beyondNoise * math.Hypot(now.standardError, before.standardError)
@@ -92,7 +92,7 @@ func compare(model, old store.Model) verdict {
 
 // figure is what a version is compared by.
 type figure struct {
-	metric string
+	metric, protocol string
 	// mean is over so many lists.
 	mean, standardError float64
 	lists               int
@@ -105,12 +105,12 @@ func figureOf(m store.Model) (figure, bool) {
 		mean, measured := e.Metrics[m.Metric]
 		standardError, known := e.Errors[m.Metric]
 		if e.Algorithm == m.Algorithm && measured && known {
-			return figure{metric: m.Metric, mean: mean, standardError: standardError, lists: e.Users}, true
+			return figure{metric: m.Metric, protocol: m.Protocol, mean: mean, standardError: standardError, lists: e.Users}, true
 		}
 	}
 	return figure{}, false
 }
 
 func (f figure) String() string {
-	return fmt.Sprintf("%s %.4f (standard error %.4f, %d lists)", f.metric, f.mean, f.standardError, f.lists)
+	return fmt.Sprintf("%s %.4f for %s (standard error %.4f, %d lists)", f.metric, f.mean, f.protocol, f.standardError, f.lists)
 }

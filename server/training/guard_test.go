@@ -14,7 +14,7 @@ import (
 
 // reached is a version that reached a mean with a standard error.
 func reached(metric string, mean, deviation float64) store.Model {
-	return store.Model{Version: metric, Algorithm: cf.EASE, Metric: metric, Evaluations: []store.Evaluation{
+	return store.Model{Version: metric, Algorithm: cf.EASE, Metric: metric, Protocol: "new items", Evaluations: []store.Evaluation{
 		{Algorithm: cf.ALS, Metrics: map[string]float64{metric: 9}, Errors: map[string]float64{metric: 9}},
 		{Algorithm: cf.EASE, Metrics: map[string]float64{metric: mean}, Errors: map[string]float64{metric: deviation}, Users: 400},
 	}}
@@ -23,6 +23,8 @@ func reached(metric string, mean, deviation float64) store.Model {
 func TestWhatIsWorse(t *testing.T) {
 	older := reached("ndcg@10", .9, 0)
 	older.Evaluations[1].Errors = nil
+	other := reached("ndcg@10", .9, 0)
+	other.Protocol = "the last item"
 	none := reached("ndcg@10", .9, 0)
 	none.Evaluations, none.Metric = nil, ""
 	for name, test := range map[string]struct {
@@ -30,12 +32,13 @@ func TestWhatIsWorse(t *testing.T) {
 		worse    bool
 		says     string
 	}{
-		"better":                {reached("ndcg@10", .2, .01), reached("ndcg@10", .3, .01), false, "0.3000 (standard error 0.0100, 400 lists)"},
+		"better":                {reached("ndcg@10", .2, .01), reached("ndcg@10", .3, .01), false, "0.3000 for new items (standard error 0.0100, 400 lists)"},
 		"equal":                 {reached("ndcg@10", .2, 0), reached("ndcg@10", .2, 0), false, "up to 0.0000 is noise"},
 		"worse within noise":    {reached("ndcg@10", .3, .03), reached("ndcg@10", .21, .04), false, "up to 0.0980 is noise"},
-		"worse beyond noise":    {reached("ndcg@10", .3, .03), reached("ndcg@10", .20, .04), true, "0.3000 (standard error 0.0300"},
+		"worse beyond noise":    {reached("ndcg@10", .3, .03), reached("ndcg@10", .20, .04), true, "0.3000 for new items (standard error 0.0300"},
 		"worse of two certain":  {reached("ndcg@10", .3, 0), reached("ndcg@10", .29, 0), true, "0.2900"},
 		"lists of other length": {reached("ndcg@20", .9, 0), reached("ndcg@10", .2, 0), false, "no such figure"},
+		"lists for others":      {other, reached("ndcg@10", .2, 0), false, "no such figure"},
 		"another metric":        {reached("mrr@10", .9, 0), reached("ndcg@10", .2, 0), false, "no such figure"},
 		"old without errors":    {older, reached("ndcg@10", .2, 0), false, "no such figure"},
 		"old without anything":  {none, reached("ndcg@10", .2, 0), false, "no such figure"},

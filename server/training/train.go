@@ -73,7 +73,7 @@ func (s *Service) train(ctx context.Context, options cf.Options, request *attune
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	model, err := s.save(ctx, data, plan, snapshot)
+	model, err := s.save(ctx, data, plan, options.Protocol, snapshot)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (s *Service) read(ctx context.Context, version string) (_ *cf.Snapshot, err
 }
 
 // save stores the Snapshot under a version newer than all others.
-func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, snapshot *cf.Snapshot) (store.Model, error) {
+func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, protocol cf.Protocol, snapshot *cf.Snapshot) (store.Model, error) {
 	size, err := snapshot.WriteTo(io.Discard)
 	if err != nil {
 		return store.Model{}, fmt.Errorf("save model: %w", err)
@@ -140,6 +140,7 @@ func (s *Service) save(ctx context.Context, data *cf.Dataset, plan cf.Plan, snap
 		Interactions: data.Interactions(),
 		SizeBytes:    size,
 		Metric:       plan.Metric,
+		Protocol:     protocol.String(),
 		Choice:       plan.Choice,
 	}
 	for _, e := range plan.Evaluations {
