@@ -32,6 +32,25 @@ type page struct {
 	PageToken string `help:"Go on after an earlier page." placeholder:"TOKEN"`
 }
 
+// paged is an answer that holds a part of a long list.
+type paged interface {
+	proto.Message
+	GetNextPageToken() string
+}
+
+// printPage prints an answer as JSON, or its rows and how to go on after them.
+func printPage(out io.Writer, form string, response paged, rows []string) error {
+	if form == "json" {
+		return printJSON(out, response)
+	}
+	p := &printer{to: out}
+	p.table("", rows)
+	if token := response.GetNextPageToken(); token != "" {
+		p.line("more: --page-token %s", token)
+	}
+	return p.err
+}
+
 type itemsListCmd struct {
 	page
 	remote
@@ -44,20 +63,12 @@ func (c *itemsListCmd) Run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if c.Output == "json" {
-			return printJSON(out, response)
-		}
-		p := &printer{to: out}
 		var rows []string
 		for _, i := range response.GetItems() {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", plain(i.GetItemId()), plain(i.GetTitle()), price(i.GetPrice()),
 				plain(i.GetBrand()), plain(strings.Join(i.GetCategories(), ", ")), availability(i)))
 		}
-		p.table("", rows)
-		if token := response.GetNextPageToken(); token != "" {
-			p.line("more: --page-token %s", token)
-		}
-		return p.err
+		return printPage(out, c.Output, response, rows)
 	})
 }
 

@@ -27,19 +27,11 @@ func (c *modelsListCmd) Run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if c.Output == "json" {
-			return printJSON(out, response)
-		}
-		p := &printer{to: out}
 		var rows []string
 		for _, m := range response.GetModels() {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", plain(m.GetVersion()), m.GetCreatedAt().AsTime().Format(time.RFC3339), reachedBy(m), inService(m)))
 		}
-		p.table("", rows)
-		if token := response.GetNextPageToken(); token != "" {
-			p.line("more: --page-token %s", token)
-		}
-		return p.err
+		return printPage(out, c.Output, response, rows)
 	})
 }
 

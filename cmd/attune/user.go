@@ -114,20 +114,12 @@ func (c *userEventsCmd) Run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if c.Output == "json" {
-			return printJSON(out, response)
-		}
-		p := &printer{to: out}
 		var rows []string
 		for _, e := range response.GetEvents() {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s", e.GetOccurredAt().AsTime().Format(time.DateTime), e.GetType(),
 				plain(e.GetEventId()), plain(about(e)), price(e.GetValue())))
 		}
-		p.table("", rows)
-		if token := response.GetNextPageToken(); token != "" {
-			p.line("more: --page-token %s", token)
-		}
-		return p.err
+		return printPage(out, c.Output, response, rows)
 	})
 }
 

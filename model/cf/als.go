@@ -62,7 +62,7 @@ func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options
 	for k := range o.Iterations {
 		at := func(half int) func(float64) {
 			total := float64(2 * o.Iterations)
-			return share(done, float64(2*k+half)/total, float64(2*k+half+1)/total)
+			return parallel.Share(done, float64(2*k+half)/total, float64(2*k+half+1)/total)
 		}
 		if err := solveRows(ctx, &d.byUser, y, x, p, o.Workers, at(0)); err != nil {
 			return err

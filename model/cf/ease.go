@@ -36,11 +36,11 @@ func ease(ctx context.Context, d *Dataset, settings Settings, o Options, done fu
 	if err := o.checkEASE(len(active)); err != nil {
 		return rows{}, err
 	}
-	a, err := gramMatrix(ctx, d, active, settings.Near, o.Workers, share(done, 0, .1))
+	a, err := gramMatrix(ctx, d, active, settings.Near, o.Workers, parallel.Share(done, 0, .1))
 	if err != nil {
 		return rows{}, err
 	}
-	return easeOf(ctx, a, active, len(d.itemIDs), settings, o, share(done, .1, 1))
+	return easeOf(ctx, a, active, len(d.itemIDs), settings, o, parallel.Share(done, .1, 1))
 }
 
 // easeAgain returns what ease does for a Dataset of the users that a Gram holds.
@@ -68,7 +68,7 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 		square := float64(a.Data[k*n+k])
 		a.Data[k*n+k] = float32(square + settings.ridge(square))
 	}
-	if err := dense.Invert(ctx, a, o.Workers, share(done, 0, .95)); err != nil {
+	if err := dense.Invert(ctx, a, o.Workers, parallel.Share(done, 0, .95)); err != nil {
 		if errors.Is(err, dense.ErrNotPositiveDefinite) {
 			err = fmt.Errorf("%w: what is added to the diagonal is too small: %w", err, event.ErrExhausted)
 		}
@@ -80,7 +80,7 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 	}
 	parts := make([][]Candidate, items)
 	keep := o.rowItems(items)
-	err := parallel.Each(ctx, n, o.Workers, 64, share(done, .95, 1), func(_, from, to int) error {
+	err := parallel.Each(ctx, n, o.Workers, 64, parallel.Share(done, .95, 1), func(_, from, to int) error {
 		var s strong
 		for k := from; k < to; k++ {
 			row := a.Data[k*n : k*n+n]
@@ -176,14 +176,6 @@ func (s *strong) of(row []float32, n int) []Candidate {
 		}
 	}
 	return keepBest(s.found, n)
-}
-
-// share maps a part's progress to [from, to) of the whole.
-func share(done func(float64), from, to float64) func(float64) {
-	if done == nil {
-		return nil
-	}
-	return func(x float64) { done(from + (to-from)*x) }
 }
 
 // activeItems are the items with an interaction, in order.

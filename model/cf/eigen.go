@@ -58,17 +58,17 @@ func (s *spectrum) decompose(ctx context.Context, k int, o Options, done func(fl
 		if e.q.Cols == 0 || round == 1 && l == len(active) {
 			break // nothing to find, or found at once
 		}
-		within := share(done, float64(round)/(eigenRounds+1), float64(round+1)/(eigenRounds+1))
+		within := parallel.Share(done, float64(round)/(eigenRounds+1), float64(round+1)/(eigenRounds+1))
 		if round > 0 {
 			floor := min(max(e.values[len(e.values)-1], eigenLeast), .5)
-			if err := e.filter(ctx, floor, share(within, 0, .5)); err != nil {
+			if err := e.filter(ctx, floor, parallel.Share(within, 0, .5)); err != nil {
 				return err
 			}
 		}
 		if err := e.orthogonalize(ctx); err != nil {
 			return err
 		}
-		if err := e.rotate(ctx, share(within, .5, 1)); err != nil {
+		if err := e.rotate(ctx, parallel.Share(within, .5, 1)); err != nil {
 			return err
 		}
 	}

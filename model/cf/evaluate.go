@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // Evaluation is what one algorithm reached on held-out interactions.
@@ -256,11 +258,11 @@ func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Pr
 	done := progress.part(0, 1, "trying "+plan.Algorithm)
 	started := o.Now()
 	var err error
-	if t.snapshot, err = h.fit(ctx, plan, o, share(done, 0, .9)); err != nil {
+	if t.snapshot, err = h.fit(ctx, plan, o, parallel.Share(done, 0, .9)); err != nil {
 		return nil, err
 	}
 	t.took = o.Now().Sub(started)
-	t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, share(done, .9, 1))
+	t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, parallel.Share(done, .9, 1))
 	return t, err
 }
 
@@ -269,11 +271,11 @@ func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Pr
 func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
-		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, share(done, 0, .3)); err != nil {
+		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.fit(ctx, h.past, plan, o, share(done, .3, 1)); err != nil {
+	if err := s.fit(ctx, h.past, plan, o, parallel.Share(done, .3, 1)); err != nil {
 		return nil, err
 	}
 	return s.derive(), nil

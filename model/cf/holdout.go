@@ -1,9 +1,6 @@
 package cf
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 const (
 	// minHeldOut is the number of users below which nothing is evaluated.
@@ -47,17 +44,28 @@ func hold(d *Dataset, o Options) *holdout {
 	return h
 }
 
+// times are those of all interactions, in order.
+type times []uint32
+
+func (d *Dataset) times() times {
+	all := make(times, len(d.log))
+	for i, x := range d.log {
+		all[i] = x.at
+	}
+	slices.Sort(all)
+	return all
+}
+
+// at returns the time before which a share of the interactions are.
+func (t times) at(share float64) uint32 { return t[min(len(t)-1, int(share*float64(len(t))))] }
+
 // holdTime cuts at the latest of a few times after which enough users chose something new, or
 // at the one with the most of them.
 func holdTime(d *Dataset, o Options) *holdout {
-	times := make([]uint32, len(d.log))
-	for i, x := range d.log {
-		times[i] = x.at
-	}
-	slices.Sort(times)
+	times := d.times()
 	var best *choosers
 	for _, share := range pastShares {
-		found := d.after(times[min(len(times)-1, int(share*float64(len(times))))])
+		found := d.after(times.at(share))
 		if best == nil || len(found.users) > len(best.users) {
 			best = found
 		}
@@ -188,23 +196,12 @@ func holdLast(d *Dataset, o Options) *holdout {
 
 // holdNext holds out the last visits, and asks for each of their clicks by those before it.
 func holdNext(d *Dataset, o Options) *holdout {
-	times := make([]uint32, len(d.log))
-	for i, x := range d.log {
-		times[i] = x.at
-	}
-	slices.Sort(times)
-	cut := times[min(len(times)-1, int((1-nextShare)*float64(len(times))))]
+	cut := d.times().at(1 - nextShare)
 	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < cut }), about: "%d next clicks of the last visits"}
 	m := marksOf(d)
 	var all []Case
 	var lots []uint64
-	for i := 0; i < len(d.log); {
-		user, from := d.log[i].user, i
-		for i < len(d.log) && d.log[i].user == user {
-			i++
-		}
-		clicks := slices.Clone(d.log[from:i])
-		slices.SortStableFunc(clicks, func(a, b interaction) int { return cmp.Compare(a.at, b.at) })
+	for user, clicks := range d.inTime() {
 		signals := make([]Signal, len(clicks))
 		for k, x := range clicks {
 			signals[k] = Signal{Item: x.item, Weight: x.weight, At: int64(x.at)}

@@ -18,17 +18,30 @@ type Interaction struct {
 // History, those of the same second in the order of items. The times are whole seconds.
 func (d *Dataset) Log() iter.Seq[Interaction] {
 	return func(yield func(Interaction) bool) {
+		for user, log := range d.inTime() {
+			for _, x := range log {
+				if !yield(Interaction{UserID: d.userIDs[user], ItemID: d.itemIDs[x.item], Weight: x.weight, At: int64(x.at)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// inTime yields each user's interactions in the order of time, those of the same second in that
+// of items. They are valid until the next user.
+func (d *Dataset) inTime() iter.Seq2[int32, []interaction] {
+	return func(yield func(int32, []interaction) bool) {
 		var one []interaction
 		for from := 0; from < len(d.log); {
 			one = one[:0]
-			for user := d.log[from].user; from < len(d.log) && d.log[from].user == user; from++ {
+			user := d.log[from].user
+			for ; from < len(d.log) && d.log[from].user == user; from++ {
 				one = append(one, d.log[from])
 			}
 			slices.SortStableFunc(one, func(a, b interaction) int { return cmp.Compare(a.at, b.at) })
-			for _, x := range one {
-				if !yield(Interaction{UserID: d.userIDs[x.user], ItemID: d.itemIDs[x.item], Weight: x.weight, At: int64(x.at)}) {
-					return
-				}
+			if !yield(user, one) {
+				return
 			}
 		}
 	}

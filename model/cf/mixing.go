@@ -24,7 +24,7 @@ const folds = 2
 func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
 	done := progress.part(0, 1, "trying "+Blend)
 	started := o.Now()
-	s, parts, err := h.blendParts(ctx, trials, o, share(done, 0, .3))
+	s, parts, err := h.blendParts(ctx, trials, o, parallel.Share(done, 0, .3))
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		return nil, err
 	}
 	s.blend.mix(first)
-	lessons, err := h.lessons(ctx, s, len(h.cases), o, share(done, .4, .6))
+	lessons, err := h.lessons(ctx, s, len(h.cases), o, parallel.Share(done, .4, .6))
 	if err != nil {
 		return nil, err
 	}

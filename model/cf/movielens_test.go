@@ -15,13 +15,14 @@ import (
 	"testing"
 )
 
-// movieLens reads one part of the MovieLens-100k split, as (user, item, unix seconds).
-func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) {
+// dataLines calls fn for the lines of a file of a public data set, and skips the test where that
+// is not there.
+func dataLines(t *testing.T, set, name string, fn func(line string)) {
 	t.Helper()
 	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data")
-	file, err := os.Open(filepath.Join(dir, "movielens-100k", name))
+	file, err := os.Open(filepath.Join(dir, set, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no MovieLens-100k in %s; set ATTUNE_TEST_DATA to the folder that holds movielens-100k/", dir)
+		t.Skipf("no %s in %s; set ATTUNE_TEST_DATA to the folder that holds %s/", name, dir, set)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -32,17 +33,26 @@ func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) 
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(unzipped)
+	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
+		fn(lines.Text())
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// movieLens reads one part of the MovieLens-100k split, as (user, item, unix seconds).
+func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) {
+	t.Helper()
+	dataLines(t, "movielens-100k", name, func(line string) {
+		fields := strings.Fields(line)
 		at, err := strconv.ParseInt(fields[3], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fn(fields[0], fields[1], at)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
+	})
 }
 
 // splitNDCG fits the plan on the split's training part and returns nDCG@10 on its test part.

@@ -3,6 +3,8 @@ package cf
 import (
 	"context"
 	"math"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // moveCounts are the counts of a sequence; hops says that it is two moves that are counted.
@@ -56,7 +58,7 @@ func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)
 	at := placesOf(&q.visits, items)
 	steps := float64(len(moveCounts) + 1)
 	for k, part := range moveCounts {
-		m, err := part.count(ctx, &q.visits, &at, workers, share(done, float64(k)/steps, float64(k+1)/steps))
+		m, err := part.count(ctx, &q.visits, &at, workers, parallel.Share(done, float64(k)/steps, float64(k+1)/steps))
 		if err != nil {
 			return nil, err
 		}

@@ -80,6 +80,9 @@ func vary[T any](set func(s *Settings, x T), values ...T) step {
 // search returns what an algorithm is fitted with unseen, and what is tried from there, one
 // setting after the other, those that promise most first: a budget leaves out the last ones.
 func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
+	if o.Settings != nil {
+		return *o.Settings, nil
+	}
 	lambda := func(s *Settings, x float64) { s.Lambda = x }
 	near := func(s *Settings, x float64) { s.Near = x }
 	var first Settings
@@ -98,9 +101,6 @@ func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 	case ALS:
 		first = Settings{Lambda: 4}
 		steps = append(steps, vary(lambda, 1))
-	}
-	if o.Settings != nil {
-		return *o.Settings, nil
 	}
 	return first, steps
 }

@@ -35,11 +35,11 @@ func spectral(ctx context.Context, d *Dataset, set Filter, n int, o Options, don
 	if set.LowPass == 0 || set.Factors < 1 {
 		set.Factors = 1 // of which, without weight, nothing comes
 	}
-	s, err := newSpectrum(ctx, d, set.Factors, o, share(done, 0, .2))
+	s, err := newSpectrum(ctx, d, set.Factors, o, parallel.Share(done, 0, .2))
 	if err != nil {
 		return rows{}, err
 	}
-	return s.rows(ctx, set, n, o.Workers, share(done, .2, 1))
+	return s.rows(ctx, set, n, o.Workers, parallel.Share(done, .2, 1))
 }
 
 // sharpeningSteps is the order of the Runge-Kutta step.
@@ -61,7 +61,7 @@ const filterBatch = 4 * filterBlock
 // O(items (5 pairs + items k)) multiplications; 4 items (k + filterBatch) + 4 filterBlock
 // (2 items + users) workers bytes beside the result and the spectrum.
 func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done func(float64)) (rows, error) {
-	from, to, err := s.lowPass(ctx, set, workers, share(done, 0, .1))
+	from, to, err := s.lowPass(ctx, set, workers, parallel.Share(done, 0, .1))
 	if err != nil {
 		return rows{}, err
 	}
@@ -71,7 +71,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 	lines := general(filterBatch, size)
 	memory := s.newBlocks(workers)
 	strongs := make([]strong, max(workers, 1))
-	done = share(done, .1, 1)
+	done = parallel.Share(done, .1, 1)
 	for first := 0; first < size; first += filterBatch {
 		last := min(size, first+filterBatch)
 		batch := rowsOf(lines, 0, last-first)
@@ -80,7 +80,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 		if err != nil {
 			return rows{}, err
 		}
-		within := share(done, float64(first)/float64(size), float64(last)/float64(size))
+		within := parallel.Share(done, float64(first)/float64(size), float64(last)/float64(size))
 		err = parallel.Each(ctx, last-first, workers, filterBlock, within, func(worker, a, b int) error {
 			m := memory[worker]
 			m.resize(b - a)

@@ -3,6 +3,8 @@ package cf
 import (
 	"context"
 	"slices"
+
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // What chooseSpectral tries of each setting.
@@ -24,7 +26,7 @@ var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol, metric Metric, o Options, done func(float64)) (Filter, *Measurement, error) {
 	o = o.filled()
 	most := slices.Max(spectralFactors)
-	s, err := newSpectrum(ctx, past, most, o, share(done, 0, .2))
+	s, err := newSpectrum(ctx, past, most, o, parallel.Share(done, 0, .2))
 	if err != nil {
 		return Filter{}, nil, err
 	}
@@ -32,7 +34,7 @@ func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol
 	t, reached := s.newTrial(past, cases, p, o.Workers), (*Measurement)(nil)
 	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
 	for pass, vary := range passes {
-		within := share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
+		within := parallel.Share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
 		settings := vary(best)
 		results, err := t.measure(ctx, settings, within)
 		if err != nil {

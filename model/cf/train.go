@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/parallel"
 )
 
 // Options of a training. The zero Options are the defaults.
@@ -151,12 +152,12 @@ func (s *Snapshot) fitBlend(ctx context.Context, d *Dataset, plan Plan, o Option
 	steps := float64(len(plan.Parts) + 1)
 	for k, part := range plan.Parts {
 		s.blend.base = append(s.blend.base, part.Algorithm)
-		if err := s.fit(ctx, d, Plan{Algorithm: part.Algorithm, Settings: part.Settings}, o, share(done, float64(k)/steps, float64(k+1)/steps)); err != nil {
+		if err := s.fit(ctx, d, Plan{Algorithm: part.Algorithm, Settings: part.Settings}, o, parallel.Share(done, float64(k)/steps, float64(k+1)/steps)); err != nil {
 			return err
 		}
 	}
 	if plan.sequenced {
-		s.blend.sequence, err = sequenceOf(ctx, d, o.Workers, share(done, 1-1/steps, 1))
+		s.blend.sequence, err = sequenceOf(ctx, d, o.Workers, parallel.Share(done, 1-1/steps, 1))
 	}
 	if err == nil && len(s.blend.weights[0]) != s.blend.features() {
 		err = fmt.Errorf("a blend of %d features has %d weights: %w", s.blend.features(), len(s.blend.weights[0]), event.ErrCorrupt)

@@ -1,13 +1,6 @@
 package cf
 
 import (
-	"bufio"
-	"cmp"
-	"compress/gzip"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,27 +10,7 @@ import (
 // yoochoose calls fn for the lines of one part of Yoochoose 1/64.
 func yoochoose(t *testing.T, name string, fn func(line string)) {
 	t.Helper()
-	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data")
-	file, err := os.Open(filepath.Join(dir, "yoochoose64", name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no Yoochoose in %s; set ATTUNE_TEST_DATA to the folder that holds yoochoose64/", dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(unzipped)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		fn(lines.Text())
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
+	dataLines(t, "yoochoose64", name, fn)
 }
 
 // sessions are the training sessions of Yoochoose, hours apart, and one in every few of the

@@ -104,7 +104,7 @@ func (u *update) run(ctx context.Context, p *packing, workers int, done func(flo
 		if err := p.pack(ctx, u, workers); err != nil {
 			return err
 		}
-		part := share(done, float64(p.from)/float64(inner), float64(p.to)/float64(inner))
+		part := parallel.Share(done, float64(p.from)/float64(inner), float64(p.to)/float64(inner))
 		err := parallel.Each(ctx, down*across, workers, 1, part, func(_, block, _ int) error {
 			u.block(p, (down-1-block/across)*blockRows, block%across*blockColumns)
 			return nil
@@ -114,14 +114,6 @@ func (u *update) run(ctx context.Context, p *packing, workers int, done func(flo
 		}
 	}
 	return nil
-}
-
-// share maps a part's progress to [from, to) of the whole.
-func share(done func(float64), from, to float64) func(float64) {
-	if done == nil {
-		return nil
-	}
-	return func(x float64) { done(from + (to-from)*x) }
 }
 
 // block updates the blockRows x blockColumns of C that begin at (top, left).

@@ -57,3 +57,11 @@ func Each(ctx context.Context, n, workers, size int, done func(share float64), w
 	}
 	return nil
 }
+
+// Share maps the progress of a part to [from, to) of the whole; nil stays nil.
+func Share(done func(share float64), from, to float64) func(share float64) {
+	if done == nil {
+		return nil
+	}
+	return func(x float64) { done(from + (to-from)*x) }
+}
