@@ -9,10 +9,14 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/store/lease"
 )
 
 // tellEvery is the least time between two responses that only tell progress.
 const tellEvery = 200 * time.Millisecond
+
+// leaseName is that of the lease that a training holds, among all servers.
+const leaseName = "training"
 
 // Train reads the history, evaluates, fits, saves and, unless keep_active is set, puts the
 // new version in service where it is not worse than the one there (judge). One training runs
@@ -25,25 +29,25 @@ func (s *Service) Train(request *attunev1.TrainRequest, stream attunev1.ModelSer
 		return err
 	}
 	options.Now = s.options.Now
-	leased, err := s.lease(stream.Context())
+	leased, err := lease.Take(stream.Context(), s.store, leaseName, s.options.Logger)
 	if err != nil {
-		return err
+		return fmt.Errorf("a training is %w", err)
 	}
-	defer leased.end()
-	ctx, cancel := context.WithCancelCause(leased.ctx)
+	defer leased.End()
+	ctx, cancel := context.WithCancelCause(leased.Context())
 	defer cancel(nil)
 	t := &teller{send: stream.Send, cancel: cancel, now: s.options.Now}
 	err = s.train(ctx, options, request, leased, t)
 	if t.err != nil {
 		return fmt.Errorf("the client is gone, training stopped: %w", t.err)
 	}
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errLeaseLost) {
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, lease.ErrLost) {
 		return fmt.Errorf("training stopped: %w", cause)
 	}
 	return err
 }
 
-func (s *Service) train(ctx context.Context, options cf.Options, request *attunev1.TrainRequest, leased *lease, t *teller) error {
+func (s *Service) train(ctx context.Context, options cf.Options, request *attunev1.TrainRequest, leased *lease.Lease, t *teller) error {
 	t.tell(attunev1.TrainPhase_READ_HISTORY, 0, "reading the history")
 	data, err := s.readHistory(ctx, func(c *collector) error {
 		t.maybe(attunev1.TrainPhase_READ_HISTORY, 0, func() string {
@@ -84,7 +88,7 @@ func (s *Service) train(ctx context.Context, options cf.Options, request *attune
 	if v.activate {
 		// A server that stood still for a while may have lost the lease unawares, and another's
 		// newer model may be in service.
-		if err := s.activate(ctx, snapshot, model.Version, leased.renew); err != nil {
+		if err := s.activate(ctx, snapshot, model.Version, leased.Renew); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/lease"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -543,12 +544,12 @@ func TestLeaseLost(t *testing.T) {
 			var once sync.Once
 			p.during = func() {
 				once.Do(func() {
-					time.Sleep(3 * leaseFor)
+					time.Sleep(3 * lease.For)
 					if lost {
 						f.shelf.leases.Lock()
 						f.shelf.holder = "another"
 						f.shelf.leases.Unlock()
-						time.Sleep(leaseFor)
+						time.Sleep(lease.For)
 					}
 				})
 			}
@@ -572,29 +573,10 @@ func TestNothingIsActivatedWithoutTheLease(t *testing.T) {
 		f.shelf.holder = "another"
 	}
 	err := f.Train(&attunev1.TrainRequest{Algorithm: cf.Popularity}, &stream{ctx: t.Context()})
-	if !errors.Is(err, errLeaseLost) || !errors.Is(err, event.ErrUnavailable) {
+	if !errors.Is(err, lease.ErrLost) || !errors.Is(err, event.ErrUnavailable) {
 		t.Errorf("trained: %v", err)
 	}
 	if _, serving := f.holder.Active(); f.shelf.active != before || serving != before || len(f.shelf.models) != 2 {
 		t.Errorf("%s is active, %s serves, of %d models", f.shelf.active, serving, len(f.shelf.models))
-	}
-}
-
-// TestALeaseThatRanOutIsLost: though nobody has it any more, somebody may have had it.
-func TestALeaseThatRanOutIsLost(t *testing.T) {
-	f := newFixture(twoTastes(), Config{})
-	l, err := f.lease(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.end()
-	if err := l.renew(); err != nil {
-		t.Errorf("in time: %v", err)
-	}
-	l.renewing.Lock()
-	l.taken = l.taken.Add(-leaseFor)
-	l.renewing.Unlock()
-	if err := l.renew(); !errors.Is(err, errLeaseLost) || !errors.Is(context.Cause(l.ctx), errLeaseLost) {
-		t.Errorf("too late: %v, %v", err, context.Cause(l.ctx))
 	}
 }
