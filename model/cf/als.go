@@ -48,7 +48,7 @@ func newPenalty(lambda float64, items int) penalty {
 // 4 rank (users + items) bytes.
 func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options, done func(float64)) error {
 	users, items := d.byUser.len(), d.byItem.len()
-	x, y := general(users, o.Factors), general(items, o.Factors)
+	x, y := dense.Zeros(users, o.Factors), dense.Zeros(items, o.Factors)
 	p := newPenalty(lambda, items)
 	random := rand.New(rand.NewPCG(uint64(o.Seed), 0))
 	for i := range y.Data {
@@ -75,16 +75,12 @@ func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options
 	return nil
 }
 
-func general(rows, cols int) blas32.General {
-	return blas32.General{Rows: rows, Cols: cols, Stride: max(cols, 1), Data: make([]float32, rows*cols)}
-}
-
 // gram returns a (Y^T Y + b n I), rank x rank and full, of Y, n x rank: what every row's
 // system has in common; a is p.unobserved and b p.entry. O(n rank^2), a moment that nothing
 // interrupts.
 func (p penalty) gram(y blas32.General) blas32.General {
 	n := y.Cols
-	gram := general(n, n)
+	gram := dense.Zeros(n, n)
 	_ = dense.Syrk(context.Background(), blas.Trans, 1, y, gram, 1, nil)
 	for i := range n {
 		gram.Data[i*n+i] += p.entry * float32(y.Rows)
@@ -135,7 +131,7 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 	b *= float32(len(columns))
 	common := func(v, into []float32) { // what does not depend on the columns, times v
 		clear(into)
-		axpy(b, v, into)
+		dense.Axpy(b, v, into)
 		dense.Gemv(gram, v, into)
 	}
 	common(x, g.residual)
@@ -148,7 +144,7 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 	}
 	dense.AddRows(y, columns, g.weights, g.residual)
 	copy(g.direction, g.residual)
-	rest := dot(g.residual, g.residual)
+	rest := dense.Dot(g.residual, g.residual)
 	for range alsSteps {
 		if rest < 1e-20 {
 			return
@@ -159,15 +155,15 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 			g.weights[k] *= c
 		}
 		dense.AddRows(y, columns, g.weights, g.product)
-		step := rest / dot(g.direction, g.product)
+		step := rest / dense.Dot(g.direction, g.product)
 		if !(step > 0) || math.IsInf(float64(step), 0) {
 			return
 		}
-		axpy(step, g.direction, x)
-		axpy(-step, g.product, g.residual)
-		next := dot(g.residual, g.residual)
+		dense.Axpy(step, g.direction, x)
+		dense.Axpy(-step, g.product, g.residual)
+		next := dense.Dot(g.residual, g.residual)
 		copy(g.product, g.residual)
-		axpy(next/rest, g.direction, g.product)
+		dense.Axpy(next/rest, g.direction, g.product)
 		g.direction, g.product, rest = g.product, g.direction, next
 	}
 }

@@ -3,6 +3,8 @@ package cf
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // largeShop is a Snapshot of 50,000 items with full rows and 64 factors.
@@ -23,7 +25,7 @@ func largeShop(algorithm string) (*Snapshot, []Signal) {
 		parts[i] = parts[i][:100]
 	}
 	s.similar = join(parts, items)
-	s.factors = general(items, rank)
+	s.factors = dense.Zeros(items, rank)
 	for i := range s.factors.Data {
 		s.factors.Data[i] = float32(random.NormFloat64())
 	}

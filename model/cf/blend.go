@@ -86,21 +86,6 @@ type saying struct {
 	total  float32
 }
 
-// hear takes what is above 0 from a tally, and empties it.
-func (y *saying) hear(t *tally) {
-	n, kept, total := len(t.touched), 0, float32(0)
-	items, scores, sums := slices.Grow(y.items[:0], n)[:n], slices.Grow(y.scores[:0], n)[:n], t.sum
-	for _, item := range t.touched {
-		x := max(sums[item], 0)
-		sums[item] = 0
-		items[kept], scores[kept] = item, x
-		kept += 1 - none(x)
-		total += x
-	}
-	t.touched = t.touched[:0]
-	y.items, y.scores, y.total = items[:kept], scores[:kept], total
-}
-
 // collect fills candidates and features for the taste in the Scratch. Those of items that
 // closed tells are left out; only, where not nil, are the only candidates.
 func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bool) *blending {
@@ -136,7 +121,8 @@ func (s *Snapshot) ask(sc *Scratch) {
 		case b.base[k] != ALS:
 			s.scatter(s.rowsOf(b.base[k]), sc)
 		}
-		m.said[k].hear(&sc.tally)
+		said := &m.said[k]
+		said.items, said.scores, said.total = sc.tally.drainPositive(said.items, said.scores)
 	}
 }
 
@@ -189,7 +175,7 @@ func (s *Snapshot) askFactors(sc *Scratch) {
 	for place, c := range m.candidates {
 		ahead := m.candidates[min(place+8, len(m.candidates)-1)]
 		dense.Fetch(s.factor(ahead.Item))
-		if x := dot(sc.fold.user, s.factor(c.Item)); x > 0 {
+		if x := dense.Dot(sc.fold.user, s.factor(c.Item)); x > 0 {
 			said.items, said.scores = append(said.items, c.Item), append(said.scores, x)
 			said.total += x
 		}
@@ -271,7 +257,7 @@ func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []Candidate {
 	z := s.situationOf(&sc.taste)
 	z.add(&s.blend.weights, m.weights)
 	for place := range m.candidates {
-		x := dot(m.weights, m.features[place*width:(place+1)*width])
+		x := dense.Dot(m.weights, m.features[place*width:(place+1)*width])
 		m.candidates[place].Score = x
 		best = max(best, x)
 	}

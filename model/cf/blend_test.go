@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // blended is a small blend of everything.
@@ -43,7 +45,7 @@ func chances(s *Snapshot, part int, history []Signal) []float64 {
 		var f folding
 		s.foldIn(&t, &f)
 		for j := range given {
-			given[j] = float64(dot(f.user, s.factor(int32(j))))
+			given[j] = float64(dense.Dot(f.user, s.factor(int32(j))))
 		}
 	}
 	return given

@@ -12,7 +12,7 @@ import (
 func TestFitsStopSoon(t *testing.T) {
 	large, visits := shop(7, 3000, 4000, 40_000), shop(8, 1500, 300, 30_000)
 	o := Options{Workers: 2, Iterations: 10_000}.filled()
-	h := hold(visits, o)
+	h := &chooser{hold(visits, o.Protocol, o.sample())}
 	neighbours, err := h.try(t.Context(), scope{algorithm: ItemKNN, settings: 1}, o, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestFitsStopSoon(t *testing.T) {
 		run  func(ctx context.Context, done func(float64)) error
 	}{
 		"the inverse of EASE": {.2, func(ctx context.Context, done func(float64)) error {
-			_, err := ease(ctx, large, Settings{Lambda: 200}, o, done)
+			_, err := ease{lambda: 200}.fit(ctx, large, 2, done)
 			return err
 		}},
 		"ALS": {0, func(ctx context.Context, done func(float64)) error {

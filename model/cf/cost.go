@@ -31,7 +31,7 @@ const (
 //	Blend     blendTime a list; its parts are fitted already
 //
 // and listTime a list. In a large catalog ALS takes ItemKNN's neighbours, too.
-func (h *holdout) cost(algorithm string, o Options) time.Duration {
+func (h *chooser) cost(algorithm string, o Options) time.Duration {
 	d := h.past
 	var squares float64
 	for u := range d.byUser.len() {
@@ -41,7 +41,7 @@ func (h *holdout) cost(algorithm string, o Options) time.Duration {
 	var seconds float64
 	switch algorithm {
 	case EASE:
-		n := float64(len(activeItems(d)))
+		n := float64(len(d.active()))
 		seconds = n*n*n/2/denseRate + squares/2/sparseRate
 	case ALS:
 		rank, rows := float64(o.Factors), float64(d.byUser.len()+d.byItem.len())
@@ -75,7 +75,7 @@ func (s scope) cost() time.Duration { return time.Duration(s.settings) * s.each 
 // scopes shares the budget out: one setting of each algorithm, the cheapest first, then, in the
 // same order, the others of each as far as they go. Popularity, ItemKNN, which every model needs
 // for what is similar, and what was asked for by name are tried whatever they cost.
-func (o Options) scopes(d *Dataset, h *holdout) []scope {
+func (o Options) scopes(d *Dataset, h *chooser) []scope {
 	var all []scope
 	for _, algorithm := range o.tries(d) {
 		_, steps := search(algorithm, h.past, o)

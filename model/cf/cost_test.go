@@ -11,8 +11,8 @@ import (
 // what is named by its algorithm is.
 func TestBudget(t *testing.T) {
 	d := shop(6, 300, 120, 4000)
-	h := hold(d, Options{}.filled())
 	o := Options{Factors: 200}.filled()
+	h := &chooser{hold(d, o.Protocol, o.sample())}
 	ease, als := h.cost(EASE, o), h.cost(ALS, o)
 	base := h.cost(ItemKNN, o) + h.cost(Popularity, o)
 	if als <= ease || h.cost(Blend, o) <= als {

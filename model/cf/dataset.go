@@ -222,6 +222,40 @@ func (d *Dataset) dated() bool {
 	return several > 0 && 2*ordered >= several
 }
 
+// active are the items with an interaction, in order.
+func (d *Dataset) active() []int32 {
+	var active []int32
+	for i := range d.itemIDs {
+		if users, _ := d.byItem.row(int32(i)); len(users) > 0 {
+			active = append(active, int32(i))
+		}
+	}
+	return active
+}
+
+// popularity returns what all users' damped weights for each item add up to, or the number
+// of its baskets where that is more: not every buyer is known.
+func (d *Dataset) popularity() []float32 {
+	sums := make([]float64, len(d.itemIDs))
+	for i := range sums {
+		_, values := d.byItem.row(int32(i))
+		for _, x := range values {
+			sums[i] += float64(x)
+		}
+	}
+	sold := make([]float64, len(d.itemIDs))
+	for _, basket := range d.baskets {
+		for _, i := range basket {
+			sold[i]++
+		}
+	}
+	popular := make([]float32, len(sums))
+	for i, sum := range sums {
+		popular[i] = float32(max(sum, sold[i]))
+	}
+	return popular
+}
+
 // names numbers texts in the order in which they come.
 type names map[string]int32
 

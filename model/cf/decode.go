@@ -109,15 +109,6 @@ func (s *Snapshot) check() error {
 	return nil
 }
 
-func (m *rows) positive() bool {
-	for _, x := range m.values {
-		if !(x > 0) {
-			return false
-		}
-	}
-	return true
-}
-
 // settings reads them; version 1 had none, and what it was asked with had been faded.
 func (d *decoder) settings(s *Snapshot) error {
 	if d.version == 1 {

@@ -13,62 +13,65 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// ridge is what EASE adds to the diagonal of X^T X for an item whose place there holds square:
-// lambda, and what stands for leaving each entry of X out with the probability Dropout
-// (EDLAE: Steck 2020).
-func (s Settings) ridge(square float64) float64 {
-	return math.Max(s.Lambda+s.Dropout/(1-s.Dropout)*square, 1e-6)
+// ease are the settings of an item-item model in closed form.
+type ease struct {
+	// lambda is added to the diagonal of the Gram matrix.
+	lambda float64
+	// dropout is the probability, 0 and more and below 1, of learning as if an entry were left out.
+	dropout float64
+	// near is the share of the Gram matrix, 0 to 1, that counts by how close in time a user chose
+	// two items.
+	near float64
+	// debias is how much less an item that many chose says of others: its share is divided by its
+	// count to this power.
+	debias float64
+	// width is how many items a row keeps, the strongest. Where 0, rows are kept whole up to
+	// wholeRows items, and 400 items above.
+	width int
 }
 
-// ease returns the item-item weights of EASE (Steck 2019), of each row the strongest
-// (Options.RowItems):
+// ridge is what EASE adds to the diagonal of X^T X for an item whose place there holds square:
+// lambda, and what stands for leaving each entry of X out with the probability dropout
+// (EDLAE: Steck 2020).
+func (s ease) ridge(square float64) float64 {
+	return math.Max(s.lambda+s.dropout/(1-s.dropout)*square, 1e-6)
+}
+
+// fit returns the item-item weights of EASE (Steck 2019), of each row the strongest:
 //
 //	P = (G + diag(r))^-1,  B_ij = -P_ij / P_jj w_i,  B_ii = 0
 //
-// with G = X^T X of X users x items of damped weights, of which Settings.Near counts by
-// closeness, r of the n items with interactions (Settings.ridge), and w_i, which is 1 where
-// Settings.Debias is 0, (G_ii / mean of G_kk) ^ -Debias: what many have says less of each. The
+// with G = X^T X of X users x items of damped weights, of which near counts by
+// closeness, r of the n items with interactions (ridge), and w_i, which is 1 where
+// debias is 0, (G_ii / mean of G_kk) ^ -debias: what many have says less of each. The
 // others' rows are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
-// event.ErrExhausted where there are more than o.EASEMaxItems of them, or where r is too small
-// beside X^T X for float32.
-func ease(ctx context.Context, d *Dataset, settings Settings, o Options, done func(float64)) (rows, error) {
-	active := activeItems(d)
-	if err := o.checkEASE(len(active)); err != nil {
-		return rows{}, err
-	}
-	a, err := gramMatrix(ctx, d, active, settings.Near, o.Workers, parallel.Share(done, 0, .1))
+// event.ErrExhausted where r is too small beside X^T X for float32.
+func (s ease) fit(ctx context.Context, d *Dataset, workers int, done func(float64)) (rows, error) {
+	active := d.active()
+	a, err := gramMatrix(ctx, d, active, s.near, workers, parallel.Share(done, 0, .1))
 	if err != nil {
 		return rows{}, err
 	}
-	return easeOf(ctx, a, active, len(d.itemIDs), settings, o, parallel.Share(done, .1, 1))
+	return s.solve(ctx, a, active, d.Items(), workers, parallel.Share(done, .1, 1))
 }
 
-// easeAgain returns what ease does for a Dataset of the users that a Gram holds.
-func easeAgain(ctx context.Context, g *Gram, settings Settings, o Options, done func(float64)) (rows, error) {
+// fitGram returns what fit does for a Dataset of the users that a Gram holds, which was made with the
+// same near.
+func (s ease) fitGram(ctx context.Context, g *Gram, workers int, done func(float64)) (rows, error) {
 	active := g.active()
-	if err := o.checkEASE(len(active)); err != nil {
-		return rows{}, err
-	}
-	return easeOf(ctx, g.matrix(active), active, g.items, settings, o, done)
+	return s.solve(ctx, g.matrix(active), active, g.items, workers, done)
 }
 
-func (o Options) checkEASE(items int) error {
-	if items > o.EASEMaxItems {
-		return fmt.Errorf("ease: %d items, at most %d: %w", items, o.EASEMaxItems, event.ErrExhausted)
-	}
-	return nil
-}
-
-// easeOf solves for the weights of some of the items, with the lower triangle of their X^T X,
+// solve solves for the weights of some of the items, with the lower triangle of their X^T X,
 // which it destroys.
-func easeOf(ctx context.Context, a blas32.General, active []int32, items int, settings Settings, o Options, done func(float64)) (rows, error) {
+func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items, workers int, done func(float64)) (rows, error) {
 	n := len(active)
-	weights := settings.weights(a)
+	weights := s.weights(a)
 	for k := range active {
 		square := float64(a.Data[k*n+k])
-		a.Data[k*n+k] = float32(square + settings.ridge(square))
+		a.Data[k*n+k] = float32(square + s.ridge(square))
 	}
-	if err := dense.Invert(ctx, a, o.Workers, parallel.Share(done, 0, .95)); err != nil {
+	if err := dense.Invert(ctx, a, workers, parallel.Share(done, 0, .95)); err != nil {
 		if errors.Is(err, dense.ErrNotPositiveDefinite) {
 			err = fmt.Errorf("%w: what is added to the diagonal is too small: %w", err, event.ErrExhausted)
 		}
@@ -79,9 +82,9 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 		scale[k] = -1 / a.Data[k*n+k]
 	}
 	parts := make([][]Candidate, items)
-	keep := o.rowItems(items)
-	err := parallel.Each(ctx, n, o.Workers, 64, parallel.Share(done, .95, 1), func(_, from, to int) error {
-		var s strong
+	keep := s.keep(items)
+	err := parallel.Each(ctx, n, workers, 64, parallel.Share(done, .95, 1), func(_, from, to int) error {
+		var found strong
 		for k := from; k < to; k++ {
 			row := a.Data[k*n : k*n+n]
 			for j, x := range scale {
@@ -92,7 +95,7 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 				parts[active[k]] = whole(row, active, items)
 				continue
 			}
-			kept := s.of(row, keep)
+			kept := found.of(row, keep)
 			for q, c := range kept {
 				kept[q] = Candidate{Item: active[c.Item], Score: row[c.Item]}
 			}
@@ -111,10 +114,10 @@ func easeOf(ctx context.Context, a blas32.General, active []int32, items int, se
 // count as well. 8 bytes x items^2.
 const wholeRows = 2000
 
-func (o Options) rowItems(items int) int {
+func (s ease) keep(items int) int {
 	switch {
-	case o.RowItems > 0:
-		return o.RowItems
+	case s.width > 0:
+		return s.width
 	case items <= wholeRows:
 		return items
 	}
@@ -135,56 +138,15 @@ func whole(row []float32, active []int32, items int) []Candidate {
 	return all
 }
 
-// weights returns w of ease, from the diagonal of G.
-func (s Settings) weights(g blas32.General) []float32 {
+// weights returns w of fit, from the diagonal of G.
+func (s ease) weights(g blas32.General) []float32 {
 	w := make([]float32, g.Rows)
 	var mean float64
 	for k := range w {
 		mean += float64(g.Data[k*g.Stride+k]) / float64(len(w))
 	}
 	for k := range w {
-		w[k] = float32(math.Pow(float64(g.Data[k*g.Stride+k])/mean, -s.Debias))
+		w[k] = float32(math.Pow(float64(g.Data[k*g.Stride+k])/mean, -s.debias))
 	}
 	return w
-}
-
-// strong is the memory of a choice of the strongest.
-type strong struct{ found []Candidate }
-
-// of returns the places of the n numbers in row that are largest in absolute value, with that,
-// in no order; of equal ones the first, and none that is 0 or not finite. It is valid until
-// the next call. O(row) where n is a small part of it: most numbers are only compared.
-func (s *strong) of(row []float32, n int) []Candidate {
-	s.found = s.found[:0]
-	if n <= 0 {
-		return nil
-	}
-	n = min(n, len(row)) // so that 2 n fits
-	var least float32    // what an entry must exceed to be among the n best so far
-	for j, x := range row {
-		size := max(x, -x)
-		if !(size > least) || size > math.MaxFloat32 {
-			continue
-		}
-		s.found = append(s.found, Candidate{Item: int32(j), Score: size})
-		if len(s.found) == 2*n {
-			s.found = keepBest(s.found, n)
-			least = s.found[0].Score
-			for _, c := range s.found {
-				least = min(least, c.Score)
-			}
-		}
-	}
-	return keepBest(s.found, n)
-}
-
-// activeItems are the items with an interaction, in order.
-func activeItems(d *Dataset) []int32 {
-	var active []int32
-	for i := range d.itemIDs {
-		if users, _ := d.byItem.row(int32(i)); len(users) > 0 {
-			active = append(active, int32(i))
-		}
-	}
-	return active
 }

@@ -38,7 +38,7 @@ const (
 //
 // Whether an eigenvalue is found depends on those after it: where they fall slowly the last
 // ones are mixtures, which a low-pass hardly minds.
-func (s *spectrum) decompose(ctx context.Context, k int, o Options, done func(float64)) error {
+func (s *spectrum) decompose(ctx context.Context, k int, seed int64, workers int, done func(float64)) error {
 	var active []int32
 	for i, degree := range s.degrees {
 		if degree > 0 {
@@ -47,9 +47,9 @@ func (s *spectrum) decompose(ctx context.Context, k int, o Options, done func(fl
 	}
 	k = min(max(k, 1), len(active))
 	l := min(k+k/8+16, len(active))
-	e := &eigen{spectrum: s, workers: o.Workers, memory: s.newBlocks(o.Workers)}
-	e.q, e.y = general(s.items.len(), l), general(s.items.len(), l)
-	random := rand.New(rand.NewPCG(uint64(o.Seed), 2))
+	e := &eigen{spectrum: s, workers: workers, memory: s.newBlocks(workers)}
+	e.q, e.y = dense.Zeros(s.items.len(), l), dense.Zeros(s.items.len(), l)
+	random := rand.New(rand.NewPCG(uint64(seed), 2))
 	random.Shuffle(len(active), func(i, j int) { active[i], active[j] = active[j], active[i] })
 	for place, i := range active {
 		e.q.Data[int(i)*e.q.Stride+place%l] = float32(random.NormFloat64())
@@ -75,7 +75,7 @@ func (s *spectrum) decompose(ctx context.Context, k int, o Options, done func(fl
 	for k = min(k, len(e.values)); k > 0 && e.values[k-1] < eigenLeast; {
 		k--
 	}
-	s.vectors, s.values = general(s.items.len(), k), e.values[:k]
+	s.vectors, s.values = dense.Zeros(s.items.len(), k), e.values[:k]
 	copyMatrix(s.vectors, columnsOf(e.q, 0, k))
 	return ctx.Err()
 }
@@ -107,7 +107,7 @@ func (e *eigen) filter(ctx context.Context, floor float64, done func(float64)) e
 		columns := columnsOf(e.q, a, b)
 		copyMatrix(m.y, columns)
 		// x holds the polynomial before, y becomes the next: 2 (2 P / floor - 1) y - x.
-		current := general(m.y.Rows, m.y.Cols)
+		current := dense.Zeros(m.y.Rows, m.y.Cols)
 		copy(current.Data, m.y.Data)
 		slope := float32(2 / floor)
 		for j := range degree(floor) {
@@ -133,7 +133,7 @@ func (e *eigen) filter(ctx context.Context, floor float64, done func(float64)) e
 func (e *eigen) orthogonalize(ctx context.Context) error {
 	for range 2 {
 		e.scale()
-		gram := general(e.q.Cols, e.q.Cols)
+		gram := dense.Zeros(e.q.Cols, e.q.Cols)
 		if err := dense.Syrk(ctx, blas.Trans, 1, e.q, gram, e.workers, nil); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func whitening(gram blas32.General) (blas32.General, error) {
 		var u, inverse mat.TriDense
 		c.UTo(&u)
 		if err := inverse.InverseTri(&u); err == nil {
-			w := general(gram.Rows, gram.Rows)
+			w := dense.Zeros(gram.Rows, gram.Rows)
 			for i := range gram.Rows {
 				for j := i; j < gram.Rows; j++ {
 					w.Data[i*w.Stride+j] = float32(inverse.At(i, j))
@@ -220,7 +220,7 @@ func (e *eigen) rotate(ctx context.Context, done func(float64)) error {
 		return err
 	}
 	y := columnsOf(e.y, 0, l)
-	gram := general(l, l)
+	gram := dense.Zeros(l, l)
 	if err := dense.Gemm(ctx, blas.Trans, blas.NoTrans, 1, e.q, y, gram, e.workers, nil); err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ var errNoEigen = errors.New("spectral: no eigenvalues: numbers that are not fini
 // matrix whose lower triangle is given. O(n^3).
 func eigenOf(a blas32.General) ([]float64, blas32.General, error) {
 	n := a.Rows
-	vectors := general(n, n)
+	vectors := dense.Zeros(n, n)
 	if n == 0 {
 		return nil, vectors, nil
 	}

@@ -127,11 +127,12 @@ func (d *decoder) few() ([]float32, error) {
 	return d.floats(int64(n))
 }
 
-func (d *decoder) sequence(items int) (q *sequence, err error) {
-	q = &sequence{}
-	if q.visits, err = d.visits(items); err != nil {
+func (d *decoder) sequence(items int) (*sequence, error) {
+	v, err := d.visits(items)
+	if err != nil {
 		return nil, err
 	}
+	var counted []moves
 	for range moveCounts {
 		m, err := d.rows(items)
 		if err != nil {
@@ -140,10 +141,9 @@ func (d *decoder) sequence(items int) (q *sequence, err error) {
 		if m.len() != items || !m.positive() {
 			return nil, corrupt("moves")
 		}
-		q.moves = append(q.moves, moves{m})
+		counted = append(counted, moves{m})
 	}
-	q.derive(items)
-	return q, nil
+	return newSequence(v, counted, items), nil
 }
 
 // check tells whether a blend has what its parts need.

@@ -49,6 +49,9 @@ type Plan struct {
 	Choice string
 }
 
+// chooser fits on what is not held out, and measures on what is.
+type chooser struct{ *holdout }
+
 // trial is a fit on the past, and what it reached.
 type trial struct {
 	plan     Plan
@@ -70,7 +73,7 @@ func (t *trial) worth(p Protocol) float64 {
 func (t *trial) evaluation(p Protocol) Evaluation {
 	return Evaluation{
 		Algorithm: t.plan.Algorithm, Settings: t.plan.Settings, Metrics: t.measured.Metrics,
-		Errors: t.measured.errors(p.K), Users: len(t.measured.lists), Fit: t.took,
+		Errors: t.measured.errors(p.K), Users: t.measured.cases(), Fit: t.took,
 	}
 }
 
@@ -86,10 +89,11 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 	if len(d.log) == 0 {
 		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
 	}
-	h := hold(d, o)
-	if h == nil {
+	held := hold(d, o.Protocol, o.sample())
+	if held == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
+	h := &chooser{held}
 	scopes := o.scopes(d, h)
 	trials, err := h.tryAll(ctx, scopes, o, progress)
 	if err != nil {
@@ -105,7 +109,7 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 }
 
 // tryAll evaluates what is in scope. Progress goes by what each costs.
-func (h *holdout) tryAll(ctx context.Context, scopes []scope, o Options, progress Progress) ([]*trial, error) {
+func (h *chooser) tryAll(ctx context.Context, scopes []scope, o Options, progress Progress) ([]*trial, error) {
 	var total, done float64
 	for _, s := range scopes {
 		total += s.cost().Seconds()
@@ -182,7 +186,7 @@ func (o Options) tries(d *Dataset) []string {
 		return []string{o.Algorithm}
 	}
 	tries := []string{ItemKNN}
-	if len(activeItems(d)) <= o.EASEMaxItems {
+	if len(d.active()) <= o.EASEMaxItems {
 		tries = append(tries, EASE)
 	}
 	if o.Protocol.Cut != CutNext { // a filter of tastes, which takes long over many short visits
@@ -193,7 +197,7 @@ func (o Options) tries(d *Dataset) []string {
 
 // try fits one algorithm on the past with one setting after the other, as many as are in scope,
 // and returns the best.
-func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
+func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
 	algorithm, tried := s.algorithm, 0
 	next := func() Progress {
 		tried++
@@ -204,7 +208,7 @@ func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress
 		var err error
 		cases := h.cases[:min(len(h.cases), o.EvaluatedUsers)]
 		done := scaled(progress, 0, .7).part(0, 1, "trying "+Spectral)
-		if settings.Filter, _, err = chooseSpectral(ctx, h.past, cases, o.Protocol, o.Protocol.Metric(), o, done); err != nil {
+		if settings.Filter, _, err = chooseSpectral(ctx, h.past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
 			return nil, err
 		}
 		progress = scaled(progress, .7, 1)
@@ -235,7 +239,7 @@ func (h *holdout) try(ctx context.Context, s scope, o Options, progress Progress
 
 // faded tries whether newer signals should count for more: the same fit is measured with each of
 // fades.
-func (h *holdout) faded(ctx context.Context, best *trial, o Options) (*trial, error) {
+func (h *chooser) faded(ctx context.Context, best *trial, o Options) (*trial, error) {
 	fitted := *best
 	for _, fade := range fades {
 		t := fitted
@@ -253,7 +257,7 @@ func (h *holdout) faded(ctx context.Context, best *trial, o Options) (*trial, er
 }
 
 // measure fits a plan on the past and measures it on the cases.
-func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
+func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
 	t := &trial{plan: plan}
 	done := progress.part(0, 1, "trying "+plan.Algorithm)
 	started := o.Now()
@@ -268,8 +272,8 @@ func (h *holdout) measure(ctx context.Context, plan Plan, o Options, progress Pr
 
 // fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
 // only where the algorithm looks at them.
-func (h *holdout) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: popularity(h.past)}
+func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: h.past.popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
 		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err

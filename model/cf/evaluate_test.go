@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // TestNothingLeaks: whatever the cut, what is held out is not in the past, and what is relevant
@@ -17,8 +19,8 @@ import (
 func TestNothingLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := shop(rapid.Uint64().Draw(t, "seed"), 40, 30, 400)
-		o := Options{Protocol: Protocol{K: 10, Cut: Cut(rapid.IntRange(int(CutTime), int(CutNext)).Draw(t, "cut"))}}
-		h := hold(d, o.filled())
+		p := Protocol{K: 10, Cut: Cut(rapid.IntRange(int(CutTime), int(CutNext)).Draw(t, "cut"))}
+		h := hold(d, p, sample{users: 4000, clicks: 45_000})
 		if h == nil {
 			t.Skip("nothing held out")
 		}
@@ -38,12 +40,12 @@ func TestNothingLeaks(t *testing.T) {
 					t.Fatal("a relevant item that no model can know")
 				}
 				known := slices.ContainsFunc(c.History, func(x Signal) bool { return x.Item == item })
-				if known && o.Protocol.Cut != CutNext {
+				if known && p.Cut != CutNext {
 					t.Fatal("a relevant item was known")
 				}
 			}
 			for _, x := range c.History {
-				if o.Protocol.Cut == CutTime && x.At > newest {
+				if p.Cut == CutTime && x.At > newest {
 					t.Fatal("the history knows the future")
 				}
 			}
@@ -108,7 +110,7 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 			t.Fatalf("item %d twice", c.Item)
 		}
 		seen[c.Item] = true
-		if want := dot(sc.fold.user, s.factor(c.Item)); c.Score != want {
+		if want := dense.Dot(sc.fold.user, s.factor(c.Item)); c.Score != want {
 			t.Fatalf("item %d scores %g, want %g", c.Item, c.Score, want)
 		}
 	}
@@ -223,7 +225,7 @@ func TestLastOfOneSecondIsNotByName(t *testing.T) {
 		}
 		d := b.Build()
 		items := map[string]int{}
-		for _, c := range hold(d, Options{Protocol: Protocol{Cut: CutLast}}.filled()).cases {
+		for _, c := range hold(d, Protocol{Cut: CutLast}, sample{users: 4000}).cases {
 			var key strings.Builder
 			known := make([]int, 0, len(c.Hidden))
 			for _, i := range c.Hidden {

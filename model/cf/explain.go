@@ -84,16 +84,16 @@ func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into 
 		if b.sequence == nil {
 			return
 		}
-		for k := range moveParts {
+		for k := range b.sequence.parts() {
 			total := sc.said[len(b.base)+k].total
 			if total <= 0 {
 				continue
 			}
-			for newer, from := range t.trail[:min(len(t.trail), moveTrail)] {
+			b.sequence.explain(k, t.trail, item, func(from int32, x float32) {
 				if i, ok := place[from]; ok {
-					into[i] += b.shares[len(b.base)+k] / total * b.sequence.move(k, newer, from, item)
+					into[i] += b.shares[len(b.base)+k] / total * x
 				}
-			}
+			})
 		}
 	}
 }

@@ -23,7 +23,7 @@ type filterTrial struct {
 
 func (s *spectrum) newTrial(d *Dataset, cases []Case, p Protocol, workers int) *filterTrial {
 	t := &filterTrial{spectrum: s, cases: cases, protocol: p, workers: max(workers, 1)}
-	for i, x := range popularity(d) {
+	for i, x := range d.popularity() {
 		t.popular = append(t.popular, Candidate{Item: int32(i), Score: x})
 	}
 	byScore(t.popular)
@@ -61,9 +61,9 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 	if err := t.protocol.Validate(); err != nil {
 		return nil, err
 	}
-	results := make([]*Measurement, len(settings))
-	for i := range results {
-		results[i] = newMeasurement(len(t.cases))
+	benches := make([]*bench, len(settings))
+	for i := range benches {
+		benches[i] = newBench(t.cases, t.protocol, t.workers)
 	}
 	workers := make([]*trier, t.workers)
 	err := parallel.Each(ctx, len(t.cases), t.workers, filterBlock, done, func(worker, from, to int) error {
@@ -78,7 +78,7 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 			w.blend(set, to-from)
 			for c := range t.cases[from:to] {
 				w.answer = line(w.lines, c)
-				results[i].lists[from+c] = w.listers[i].measure(&t.cases[from+c])
+				benches[i].ask(worker, from+c, w)
 			}
 		}
 		return nil
@@ -86,14 +86,9 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 	if err != nil {
 		return nil, err
 	}
-	for i, m := range results {
-		var listers []*lister
-		for _, w := range workers {
-			if w != nil {
-				listers = append(listers, w.listers[i])
-			}
-		}
-		m.sum(t.protocol, listers, len(t.popular))
+	results := make([]*Measurement, len(settings))
+	for i, b := range benches {
+		results[i] = b.measured(len(t.popular))
 	}
 	return results, nil
 }
@@ -109,30 +104,29 @@ type trier struct {
 	powers map[float64][]float32
 	// parts are what the filter's parts answer to a block of cases, items x cases.
 	parts map[sharp]blas32.General
-	// lines are a setting's answers, cases x items; answer is the line to be ranked: a trier
-	// is the Ranker of its listers.
-	lines   blas32.General
-	answer  []float32
-	taste   taste
-	listers []*lister
+	// lines are a setting's answers, cases x items; answer is the line to be ranked, and scored is
+	// what is not 0 in it: a trier is a Ranker.
+	lines  blas32.General
+	answer []float32
+	scored []Candidate
+	taste  taste
 }
 
 func (t *filterTrial) newTrier(settings []Filter) *trier {
 	w := &trier{filterTrial: t, blocks: *t.newBlocks(1)[0], sources: map[source][]float64{}, parts: map[sharp]blas32.General{}, powers: map[float64][]float32{}}
-	w.lines = general(filterBlock, t.items.len())
+	w.lines = dense.Zeros(filterBlock, t.items.len())
 	for _, set := range settings {
 		for _, part := range []sharp{set.step(), set.smooth()} {
 			if _, known := w.parts[part]; known {
 				continue
 			}
-			w.parts[part] = general(t.items.len(), filterBlock)
+			w.parts[part] = dense.Zeros(t.items.len(), filterBlock)
 			if w.sources[part.source] == nil {
 				w.order = append(w.order, part.source)
 				w.powers[part.exponent], w.powers[-part.exponent] = w.filterTrial.powers(part.exponent), w.filterTrial.powers(-part.exponent)
 			}
 			w.sources[part.source] = append(w.sources[part.source], part.sharpening)
 		}
-		w.listers = append(w.listers, newLister(w, t.protocol))
 	}
 	return w
 }
@@ -183,7 +177,7 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 		}
 	} else if w.vectors.Cols > 0 {
 		v := columnsOf(w.vectors, 0, min(from.factors, w.vectors.Cols))
-		coordinates := general(len(cases), v.Cols)
+		coordinates := dense.Zeros(len(cases), v.Cols)
 		for c := range cases {
 			into := coordinates.Data[c*coordinates.Stride:][:v.Cols]
 			w.eachValue(cases[c].History, func(i int32, x float32) {
@@ -223,18 +217,19 @@ func (w *trier) Items() int { return len(w.popular) }
 // Popular has all items, best first.
 func (w *trier) Popular() []Candidate { return w.popular }
 
+// Scorer returns the trier.
+func (w *trier) Scorer() Scorer { return w }
+
 // Score returns the answer, whatever the history.
-func (w *trier) Score(_ []Signal, sc *Scratch) []Candidate {
-	sc.out = sc.out[:0]
+func (w *trier) Score([]Signal) []Candidate {
+	w.scored = w.scored[:0]
 	for i, x := range w.answer {
 		if x > 0 {
-			sc.out = append(sc.out, Candidate{Item: int32(i), Score: x})
+			w.scored = append(w.scored, Candidate{Item: int32(i), Score: x})
 		}
 	}
-	return sc.out
+	return w.scored
 }
 
 // ScoreItems is Score.
-func (w *trier) ScoreItems(history []Signal, _ []int32, sc *Scratch) []Candidate {
-	return w.Score(history, sc)
-}
+func (w *trier) ScoreItems(history []Signal, _ []int32) []Candidate { return w.Score(history) }

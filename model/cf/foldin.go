@@ -7,10 +7,6 @@ import (
 	"github.com/attune-shop/attune/model/dense"
 )
 
-func dot(x, y []float32) float32 { return dense.Dot(x, y) }
-
-func axpy(a float32, x, y []float32) { dense.Axpy(a, x, y) }
-
 // factor returns the factors of item i.
 func (s *Snapshot) factor(i int32) []float32 {
 	y := s.factors
@@ -50,7 +46,7 @@ func (s *Snapshot) system(t *taste) ([]float32, bool) {
 	for q, item := range t.items {
 		c, y := t.values[q], s.factor(item)
 		for k := range n {
-			axpy(c*y[k], y[k:], a[k*n+k:k*n+n])
+			dense.Axpy(c*y[k], y[k:], a[k*n+k:k*n+n])
 		}
 	}
 	for k := range n {
@@ -73,7 +69,7 @@ func factorize(a []float32, n int) bool {
 			row[j] *= inverse
 		}
 		for i := k + 1; i < n; i++ {
-			axpy(-row[i], row[i:], a[i*n+i:i*n+n])
+			dense.Axpy(-row[i], row[i:], a[i*n+i:i*n+n])
 		}
 	}
 	return true
@@ -84,10 +80,10 @@ func factorize(a []float32, n int) bool {
 func solve(r []float32, n int, b []float32) bool {
 	for k := range n {
 		b[k] /= r[k*n+k]
-		axpy(-b[k], r[k*n+k+1:k*n+n], b[k+1:])
+		dense.Axpy(-b[k], r[k*n+k+1:k*n+n], b[k+1:])
 	}
 	for k := n - 1; k >= 0; k-- {
-		b[k] = (b[k] - dot(r[k*n+k+1:k*n+n], b[k+1:])) / r[k*n+k]
+		b[k] = (b[k] - dense.Dot(r[k*n+k+1:k*n+n], b[k+1:])) / r[k*n+k]
 	}
 	return finite(b)
 }
@@ -111,7 +107,7 @@ func (s *Snapshot) factorParts(t *taste) func(item int32, into []float32) {
 			return
 		}
 		for i, other := range t.items {
-			into[i] = t.values[i] * dot(z, s.factor(other))
+			into[i] = t.values[i] * dense.Dot(z, s.factor(other))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -113,7 +114,7 @@ func (g *Gram) active() []int32 {
 
 // matrix returns rows and columns of some items, the lower triangle.
 func (g *Gram) matrix(items []int32) blas32.General {
-	a := general(len(items), len(items))
+	a := dense.Zeros(len(items), len(items))
 	for k, i := range items {
 		row, into := g.row(i), a.Data[k*a.Stride:]
 		for q, j := range items[:k+1] {
@@ -138,7 +139,7 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, w
 	for k, i := range d.byUser.columns {
 		columns[k], counts[k] = place[i], units(d.byUser.values[k])
 	}
-	a := general(n, n)
+	a := dense.Zeros(n, n)
 	sums := make([][]int64, max(workers, 1))
 	err := parallel.Each(ctx, n, workers, 16, done, func(worker, from, to int) error {
 		if sums[worker] == nil {

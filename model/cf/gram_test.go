@@ -46,7 +46,6 @@ func TestGramIsTheProduct(t *testing.T) {
 // model fitted from it, are those of the users who are left.
 func TestWhoeverIsRemovedLeavesNoTrace(t *testing.T) {
 	d := shop(9, 40, 50, 700)
-	o := Options{RowItems: 20}.filled()
 	rapid.Check(t, func(t *rapid.T) {
 		gone := map[int32]bool{}
 		for _, u := range rapid.SliceOfNDistinct(rapid.Int32Range(0, int32(d.Users())-1), 1, 10, rapid.ID).Draw(t, "gone") {
@@ -61,18 +60,18 @@ func TestWhoeverIsRemovedLeavesNoTrace(t *testing.T) {
 		if !slices.Equal(g.sums, want.sums) {
 			t.Fatal("the Gram is another")
 		}
-		sameRows(t, g, d.keep(func(x interaction) bool { return !gone[x.user] }), Settings{Lambda: 7, Near: near}, o)
+		sameRows(t, g, d.keep(func(x interaction) bool { return !gone[x.user] }), ease{lambda: 7, near: near, width: 20})
 	})
 }
 
 // sameRows holds a fit from a Gram to be, byte for byte, the fit from a dataset.
-func sameRows(t *rapid.T, g *Gram, d *Dataset, settings Settings, o Options) {
+func sameRows(t *rapid.T, g *Gram, d *Dataset, settings ease) {
 	t.Helper()
-	refit, err := easeAgain(t.Context(), g, settings, o, nil)
+	refit, err := settings.fitGram(t.Context(), g, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit, err := ease(t.Context(), d, settings, o, nil)
+	fit, err := settings.fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

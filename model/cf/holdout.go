@@ -25,18 +25,25 @@ type holdout struct {
 	about string
 }
 
+// sample says how many cases are drawn, by a seed: of so many users at most, or, where each click has
+// its list (CutNext), of so many clicks.
+type sample struct {
+	users, clicks int
+	seed          int64
+}
+
 // hold cuts a dataset as the protocol says; nil where too few users are left to ask for.
-func hold(d *Dataset, o Options) *holdout {
+func hold(d *Dataset, p Protocol, of sample) *holdout {
 	var h *holdout
-	switch o.Protocol.Cut {
+	switch p.Cut {
 	case CutRandom:
-		h = holdRandom(d, o)
+		h = holdRandom(d, of)
 	case CutLast:
-		h = holdLast(d, o)
+		h = holdLast(d, of)
 	case CutNext:
-		h = holdNext(d, o)
+		h = holdNext(d, of)
 	default:
-		h = holdTime(d, o)
+		h = holdTime(d, of)
 	}
 	if h == nil || len(h.cases) < minHeldOut {
 		return nil
@@ -47,7 +54,7 @@ func hold(d *Dataset, o Options) *holdout {
 // times are those of all interactions, in order.
 type times []uint32
 
-func (d *Dataset) times() times {
+func timesOf(d *Dataset) times {
 	all := make(times, len(d.log))
 	for i, x := range d.log {
 		all[i] = x.at
@@ -61,11 +68,11 @@ func (t times) at(share float64) uint32 { return t[min(len(t)-1, int(share*float
 
 // holdTime cuts at the latest of a few times after which enough users chose something new, or
 // at the one with the most of them.
-func holdTime(d *Dataset, o Options) *holdout {
-	times := d.times()
+func holdTime(d *Dataset, of sample) *holdout {
+	times := timesOf(d)
 	var best *choosers
 	for _, share := range pastShares {
-		found := d.after(times.at(share))
+		found := choosersAfter(d, times.at(share))
 		if best == nil || len(found.users) > len(best.users) {
 			best = found
 		}
@@ -75,7 +82,7 @@ func holdTime(d *Dataset, o Options) *holdout {
 	}
 	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < best.cut }), about: "what %d users chose last"}
 	m := marksOf(d)
-	for _, k := range draw(len(best.users), o.EvaluatedUsers, o.Seed, func(k int) uint64 { return m.users[best.users[k]] }) {
+	for _, k := range draw(len(best.users), of.users, of.seed, func(k int) uint64 { return m.users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
 	}
 	return h
@@ -105,9 +112,9 @@ type choosers struct {
 	relevant [][]int32
 }
 
-// after finds the users with interactions before the time, and what they first chose at it or
+// choosersAfter finds the users with interactions before the time, and what they first chose at it or
 // later.
-func (d *Dataset) after(cut uint32) *choosers {
+func choosersAfter(d *Dataset, cut uint32) *choosers {
 	a := &choosers{cut: cut}
 	for i := 0; i < len(d.log); {
 		user := d.log[i].user
@@ -135,13 +142,13 @@ func (d *Dataset) after(cut uint32) *choosers {
 type held map[int32][]int32
 
 // without asks each user for the items that are held out, from all that is not.
-func (d *Dataset) without(gone held, about string) *holdout {
+func without(d *Dataset, gone held, about string) *holdout {
 	h := &holdout{about: about}
 	h.past = d.keep(func(x interaction) bool {
 		_, out := slices.BinarySearch(gone[x.user], x.item)
 		return !out
 	})
-	for user := range int32(len(d.userIDs)) {
+	for user := range int32(d.Users()) {
 		if items := gone[user]; len(items) > 0 {
 			h.ask(user, items)
 		}
@@ -150,25 +157,25 @@ func (d *Dataset) without(gone held, about string) *holdout {
 }
 
 // holdRandom holds out some of the items of some users, two at least being left.
-func holdRandom(d *Dataset, o Options) *holdout {
+func holdRandom(d *Dataset, of sample) *holdout {
 	m := marksOf(d)
 	gone := held{}
-	for _, user := range m.drawUsers(o) {
+	for _, user := range m.drawUsers(of) {
 		columns, _ := d.byUser.row(int32(user))
 		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
 		if n < 1 {
 			continue
 		}
-		for _, k := range draw(len(columns), n, o.Seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
+		for _, k := range draw(len(columns), n, of.seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
 			gone[int32(user)] = append(gone[int32(user)], columns[k])
 		}
 	}
-	return d.without(gone, "some items of %d users")
+	return without(d, gone, "some items of %d users")
 }
 
 // holdLast holds out the last of the items in which each of some users showed the most
 // interest that a single interaction shows; of those of the same second one by its marks.
-func holdLast(d *Dataset, o Options) *holdout {
+func holdLast(d *Dataset, of sample) *holdout {
 	var strongest float32
 	for _, x := range d.log {
 		strongest = max(strongest, x.weight)
@@ -185,18 +192,18 @@ func holdLast(d *Dataset, o Options) *holdout {
 		}
 	}
 	gone := held{}
-	for _, user := range m.drawUsers(o) {
+	for _, user := range m.drawUsers(of) {
 		columns, _ := d.byUser.row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
 			gone[x.user] = []int32{x.item}
 		}
 	}
-	return d.without(gone, "the last choice of %d users")
+	return without(d, gone, "the last choice of %d users")
 }
 
 // holdNext holds out the last visits, and asks for each of their clicks by those before it.
-func holdNext(d *Dataset, o Options) *holdout {
-	cut := d.times().at(1 - nextShare)
+func holdNext(d *Dataset, of sample) *holdout {
+	cut := timesOf(d).at(1 - nextShare)
 	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < cut }), about: "%d next clicks of the last visits"}
 	m := marksOf(d)
 	var all []Case
@@ -217,13 +224,13 @@ func holdNext(d *Dataset, o Options) *holdout {
 			all, lots = append(all, c), append(lots, hashed(m.users[user], uint64(k)))
 		}
 	}
-	for _, k := range draw(len(all), o.EvaluatedClicks, o.Seed, func(k int) uint64 { return lots[k] }) {
+	for _, k := range draw(len(all), of.clicks, of.seed, func(k int) uint64 { return lots[k] }) {
 		h.cases = append(h.cases, all[k])
 	}
 	return h
 }
 
 // drawUsers draws those who are evaluated.
-func (m marks) drawUsers(o Options) []int {
-	return draw(len(m.users), o.EvaluatedUsers, o.Seed, func(k int) uint64 { return m.users[k] })
+func (m marks) drawUsers(of sample) []int {
+	return draw(len(m.users), of.users, of.seed, func(k int) uint64 { return m.users[k] })
 }

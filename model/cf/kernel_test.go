@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // BenchmarkKernel measures Score alone, which is what a request spends in the model: the median
@@ -71,7 +73,7 @@ func readMemory() float64 {
 	for range passes {
 		began := time.Now()
 		half := len(buffer) / 2
-		if dot(buffer[:half], buffer[half:]) > 0 {
+		if dense.Dot(buffer[:half], buffer[half:]) > 0 {
 			best = max(best, size/time.Since(began).Seconds())
 		}
 	}
@@ -110,13 +112,7 @@ func (s *Snapshot) kernelBytes(history []Signal) int {
 		return fold + scored
 	}
 	bytes := fold + scored + rowBytes(&s.linear, t.items) + rowBytes(&s.similar, t.items)
-	for _, part := range moveParts {
-		bytes += rowBytes(&s.blend.sequence.moves[part.count].rows, t.trail[:min(len(t.trail), moveTrail)])
-	}
-	newest := slices.Compact(slices.Sorted(slices.Values(t.trail[:min(len(t.trail), recallClicks)])))
-	for k := range s.blend.sequence.recalls {
-		bytes += rowBytes(&s.blend.sequence.recalls[k].found, newest)
-	}
+	s.blend.sequence.eachRow(t.trail, func(m *rows, items []int32) { bytes += rowBytes(m, items) })
 	return bytes
 }
 
@@ -153,7 +149,7 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 	if items <= easeItems {
 		plan.Parts = append(plan.Parts, Part{Algorithm: EASE, Settings: Settings{Lambda: 100}})
 	}
-	parts := len(plan.Parts) + len(moveParts) + len(recallParts)
+	parts := len(plan.Parts) + (&sequence{}).parts()
 	plan.shares = evenShares(parts)
 	for k := range plan.weights {
 		plan.weights[k] = evenShares(1 + parts + commonFeatures)

@@ -13,10 +13,19 @@ import (
 // Ranker is a model as it is measured; a Snapshot is one.
 type Ranker interface {
 	Items() int
-	Score(history []Signal, sc *Scratch) []Candidate
-	ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate
 	// Popular has all items, best first.
 	Popular() []Candidate
+	// Scorer returns what scores for one worker.
+	Scorer() Scorer
+}
+
+// Scorer scores for one call at a time. What it returns is valid until the next call, and may be
+// changed by the caller.
+type Scorer interface {
+	// Score returns scores for the items that a history, oldest first, speaks for, in no order.
+	Score(history []Signal) []Candidate
+	// ScoreItems is Score for when the given items matter only.
+	ScoreItems(history []Signal, items []int32) []Candidate
 }
 
 // Measurement is what a ranker's lists reached.
@@ -57,33 +66,71 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	m := newMeasurement(len(cases))
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	listers := make([]*lister, workers)
+	b := newBench(cases, p, workers)
 	err := parallel.Each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
-		if listers[worker] == nil {
-			listers[worker] = newLister(r, p)
-		}
-		l := listers[worker]
 		for i := from; i < to; i++ {
-			m.lists[i] = l.measure(&cases[i])
+			b.ask(worker, i, r)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.sum(p, listers, r.Items())
-	return m, nil
+	return b.measured(r.Items()), nil
 }
 
-// sum makes Metrics of lists that listers made of so many items.
-func (m *Measurement) sum(p Protocol, listers []*lister, items int) {
-	m.means(p.K)
-	m.Metrics[Coverage.At(p.K)] = coverage(listers, items)
+// bench is a measurement that several workers take part in.
+type bench struct {
+	cases    []Case
+	protocol Protocol
+	m        *Measurement
+	// listers are those of the workers, nil where there is none yet.
+	listers []*lister
 }
+
+// newBench returns a bench without lists.
+func newBench(cases []Case, p Protocol, workers int) *bench {
+	return &bench{cases: cases, protocol: p, m: newMeasurement(len(cases)), listers: make([]*lister, workers)}
+}
+
+// ask lets a worker make and measure the list of case i. A worker's ranker is always the same.
+func (b *bench) ask(worker, i int, r Ranker) {
+	if b.listers[worker] == nil {
+		b.listers[worker] = newLister(r, b.protocol)
+	}
+	b.m.lists[i] = b.listers[worker].measure(&b.cases[i])
+}
+
+// measured is what the lists reached, once there is one for each case, of so many items.
+func (b *bench) measured(items int) *Measurement {
+	b.m.means(b.protocol.K)
+	b.m.Metrics[Coverage.At(b.protocol.K)] = coverage(b.listers, items)
+	return b.m
+}
+
+// interleave puts measurements together, of which number f of n is of the cases f, f + n, f + 2 n ...,
+// with lists of k. Coverage, which no list has for itself, is that of the last.
+func interleave(parts []*Measurement, k int) *Measurement {
+	cases := 0
+	for _, part := range parts {
+		cases += len(part.lists)
+	}
+	m := newMeasurement(cases)
+	for f, part := range parts {
+		for i, list := range part.lists {
+			m.lists[i*len(parts)+f] = list
+		}
+		m.Metrics[Coverage.At(k)] = part.Metrics[Coverage.At(k)]
+	}
+	m.means(k)
+	return m
+}
+
+// cases is how many lists were measured.
+func (m *Measurement) cases() int { return len(m.lists) }
 
 // MeasureLists holds lists that were made elsewhere, one for each case and each item once, against
 // what was chosen, as Measure does. Items below 0 are ones that the dataset, of so many items, does
@@ -156,8 +203,8 @@ func coverage(listers []*lister, items int) float64 {
 // lister makes one list after the other.
 type lister struct {
 	ranker   Ranker
+	scorer   Scorer
 	protocol Protocol
-	scratch  Scratch
 	// list is the one that was made last.
 	list   []int32
 	places []int
@@ -170,7 +217,7 @@ type lister struct {
 }
 
 func newLister(r Ranker, p Protocol) *lister {
-	return &lister{ranker: r, protocol: p, mark: make([]uint64, r.Items()), listed: make([]bool, r.Items())}
+	return &lister{ranker: r, scorer: r.Scorer(), protocol: p, mark: make([]uint64, r.Items()), listed: make([]bool, r.Items())}
 }
 
 // measure returns the listMetrics of a case's list.
@@ -186,7 +233,7 @@ func (l *lister) rank(c *Case) {
 	l.list = l.list[:0]
 	var scored []Candidate
 	if c.Candidates == nil {
-		scored = l.ranker.Score(c.History, &l.scratch)
+		scored = l.scorer.Score(c.History)
 	} else {
 		known := make([]int32, 0, len(c.Candidates))
 		for _, i := range c.Candidates {
@@ -194,7 +241,7 @@ func (l *lister) rank(c *Case) {
 				known = append(known, i)
 			}
 		}
-		scored = l.ranker.ScoreItems(c.History, known, &l.scratch)
+		scored = l.scorer.ScoreItems(c.History, known)
 	}
 	for _, i := range c.Hidden {
 		l.set(i, l.turn+1)

@@ -18,12 +18,11 @@ type told []Candidate
 
 func (r told) Items() int { return 10 }
 
-func (r told) Score(_ []Signal, sc *Scratch) []Candidate {
-	sc.out = append(sc.out[:0], r...)
-	return sc.out
-}
+func (r told) Scorer() Scorer { return r }
 
-func (r told) ScoreItems(_ []Signal, _ []int32, sc *Scratch) []Candidate { return r.Score(nil, sc) }
+func (r told) Score([]Signal) []Candidate { return slices.Clone(r) }
+
+func (r told) ScoreItems([]Signal, []int32) []Candidate { return slices.Clone(r) }
 
 func (r told) Popular() []Candidate {
 	var all []Candidate
@@ -132,7 +131,7 @@ func TestMetricsAgainstTheirDefinitions(t *testing.T) {
 
 func TestMeasureIsTheSameWhateverTheWorkers(t *testing.T) {
 	d := shop(6, 300, 120, 4000)
-	h := hold(d, Options{}.filled())
+	h := hold(d, Protocol{}, sample{users: 4000})
 	s, err := Fit(t.Context(), d, Plan{Algorithm: ItemKNN}, Options{}, nil)
 	if err != nil {
 		t.Fatal(err)

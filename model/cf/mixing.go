@@ -21,7 +21,7 @@ const folds = 2
 // blendOf makes a blend on the past of what was tried: the better one of the linear models, item
 // neighbours and ALS, and where times are known a sequence. It is measured by cross-fitting, and
 // its weights are those of all cases.
-func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
+func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
 	done := progress.part(0, 1, "trying "+Blend)
 	started := o.Now()
 	s, parts, err := h.blendParts(ctx, trials, o, parallel.Share(done, 0, .3))
@@ -38,7 +38,7 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		return nil, err
 	}
 	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts, sequenced: s.blend.sequence != nil}, snapshot: s}
-	t.measured = &Measurement{lists: make([][len(listMetrics)]float64, len(h.cases))}
+	var measured []*Measurement
 	for fold := range folds + 1 { // the last one keeps nothing back
 		var chosen []lesson
 		for k := range lessons {
@@ -65,12 +65,9 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		if err != nil {
 			return nil, err
 		}
-		for k, list := range m.lists {
-			t.measured.lists[k*folds+fold] = list
-		}
-		t.measured.Metrics = m.Metrics // for the coverage, which no list has
+		measured = append(measured, m)
 	}
-	t.measured.means(o.Protocol.K)
+	t.measured = interleave(measured, o.Protocol.K)
 	t.plan.weights, t.plan.shares = s.blend.weights, s.blend.shares
 	t.took = o.Now().Sub(started)
 	if done != nil {
@@ -81,8 +78,8 @@ func (h *holdout) blendOf(ctx context.Context, trials []*trial, o Options, progr
 
 // blendParts puts what was fitted on the past together, with a sequence where times are known. The
 // blend's weights are still missing.
-func (h *holdout) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
-	s := &Snapshot{algorithm: Blend, itemIDs: h.past.itemIDs, popular: popularity(h.past), blend: &blend{}}
+func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
+	s := &Snapshot{algorithm: Blend, itemIDs: h.past.itemIDs, popular: h.past.popularity(), blend: &blend{}}
 	var parts []Part
 	var linear *trial
 	for _, t := range trials {
@@ -177,7 +174,7 @@ func (b *blend) mix(lessons []lesson) {
 
 // fade sets the fading with which the mixture of all parts gives what was chosen the greatest
 // chance, and returns the lessons of that.
-func (h *holdout) fade(ctx context.Context, s *Snapshot, o Options) (best []lesson, err error) {
+func (h *chooser) fade(ctx context.Context, s *Snapshot, o Options) (best []lesson, err error) {
 	tried := []float32{0}
 	if s.blend.sequence != nil { // times are known
 		tried = append(tried, fades...)
@@ -204,12 +201,15 @@ func (h *holdout) fade(ctx context.Context, s *Snapshot, o Options) (best []less
 	return best, nil
 }
 
+// lessonBatch is how many lessons are made between two looks at the context.
+const lessonBatch = 64
+
 // lessons makes one of each of the first n cases; those of which no candidate is relevant stay in.
-func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, error) {
+func (h *chooser) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, error) {
 	cases := h.cases[:min(n, len(h.cases))]
 	lessons := make([]lesson, len(cases))
 	scratches := make([]Scratch, max(o.Workers, 1))
-	err := parallel.Each(ctx, len(cases), o.Workers, caseBatch, done, func(worker, from, to int) error {
+	err := parallel.Each(ctx, len(cases), o.Workers, lessonBatch, done, func(worker, from, to int) error {
 		sc := &scratches[worker]
 		for k := from; k < to; k++ {
 			c := &cases[k]
@@ -226,19 +226,4 @@ func (h *holdout) lessons(ctx context.Context, s *Snapshot, n int, o Options, do
 		return nil
 	})
 	return lessons, err
-}
-
-// closed returns what tells which items are not to be in the case's list.
-func (c *Case) closed(p Protocol) func(item int32) bool {
-	known := slices.Clone(c.Hidden)
-	if !p.Seen {
-		for _, x := range c.History {
-			known = append(known, x.Item)
-		}
-	}
-	slices.Sort(known)
-	return func(item int32) bool {
-		_, ok := slices.BinarySearch(known, item)
-		return ok
-	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // The oracles here are the formulas of the comments, written out densely and naively.
@@ -52,12 +54,12 @@ func near(a, b, tolerance float64) bool {
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := shop(1, 60, 90, 900)
 	n := d.Items()
-	for _, settings := range []Settings{
-		{Lambda: 7},
-		{Lambda: 7, Dropout: .25},
-		{Lambda: 3, Dropout: .5, Near: .6, Debias: .3},
+	for _, settings := range []ease{
+		{lambda: 7},
+		{lambda: 7, dropout: .25},
+		{lambda: 3, dropout: .5, near: .6, debias: .3},
 	} {
-		got, err := ease(t.Context(), d, settings, Options{}.filled(), nil)
+		got, err := settings.fit(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +69,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 			for k, i := range items {
 				for q, j := range items {
 					apart := math.Abs(float64(places[k] - places[q]))
-					close := 1 - settings.Near + settings.Near*math.Exp(-apart/nearReach)
+					close := 1 - settings.near + settings.near*math.Exp(-apart/nearReach)
 					gram.Set(int(i), int(j), gram.At(int(i), int(j))+float64(values[k]*values[q])*close)
 				}
 			}
@@ -77,7 +79,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 		for i := range squares {
 			squares[i] = gram.At(i, i)
 			mean += squares[i] / float64(n)
-			gram.Set(i, i, squares[i]+settings.Lambda+settings.Dropout/(1-settings.Dropout)*squares[i])
+			gram.Set(i, i, squares[i]+settings.lambda+settings.dropout/(1-settings.dropout)*squares[i])
 		}
 		var p mat.Dense
 		if err := p.Inverse(gram); err != nil {
@@ -85,7 +87,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 		}
 		for i := range n {
 			for j := range n {
-				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.Debias)
+				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.debias)
 				if i == j {
 					want = 0
 				}
@@ -99,11 +101,11 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 
 func TestEASEKeepsTheStrongest(t *testing.T) {
 	d := shop(1, 60, 90, 900)
-	all, err := ease(t.Context(), d, Settings{Lambda: 7}, Options{RowItems: 1000}.filled(), nil)
+	all, err := ease{lambda: 7, width: 1000}.fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, err := ease(t.Context(), d, Settings{Lambda: 7}, Options{RowItems: 5}.filled(), nil)
+	few, err := ease{lambda: 7, width: 5}.fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +233,7 @@ func TestALSSolvesItsSystem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rank, n := rapid.IntRange(1, 6).Draw(t, "rank"), rapid.IntRange(1, 12).Draw(t, "rows")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		y := general(n, rank)
+		y := dense.Zeros(n, rank)
 		p := penalty{unobserved: .2, entry: .03}
 		for i := range y.Data {
 			y.Data[i] = float32(random.NormFloat64())

@@ -2,7 +2,6 @@ package cf
 
 import (
 	"slices"
-	"sort"
 
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -133,93 +132,12 @@ func join(parts [][]Candidate, width int) rows {
 	return m
 }
 
-// better orders candidates best first, equal ones by their number.
-func better(a, b Candidate) bool {
-	return a.Score > b.Score || a.Score == b.Score && a.Item < b.Item
-}
-
-// keepBest moves the n best candidates to the front of all, in no order, and returns
-// them. O(len(all)) on average; it always picks the same ones.
-//
-// It goes through all once, keeps what is better than the worst of the n best so far, and selects
-// among the kept when they are 4 n. That is one branch a candidate, hardly ever taken.
-func keepBest(all []Candidate, n int) []Candidate {
-	if n <= 0 {
-		return nil
-	}
-	n = min(n, len(all)) // so that 4 n fits
-	kept := min(len(all), 4*n)
-	for next := kept; next < len(all); {
-		worst := slices.MinFunc(selectBest(all[:kept], n), compare)
-		for kept = n; next < len(all) && kept < 4*n; next++ {
-			if better(all[next], worst) {
-				all[kept], all[next] = all[next], all[kept]
-				kept++
-			}
+// positive tells whether every value is above 0.
+func (m *rows) positive() bool {
+	for _, x := range m.values {
+		if !(x > 0) {
+			return false
 		}
 	}
-	return selectBest(all[:kept], n)
-}
-
-// compare is better for sorting: the worse comes first.
-func compare(a, b Candidate) int {
-	if better(a, b) {
-		return 1
-	}
-	return -1
-}
-
-// selectBest is keepBest for few candidates, by Hoare's selection (1961).
-func selectBest(all []Candidate, n int) []Candidate {
-	if len(all) <= n {
-		return all
-	}
-	for lo, hi := 0, len(all)-1; lo < hi; {
-		middle := lo + (hi-lo)/2
-		pivot := median(all[lo], all[middle], all[hi])
-		i, j := lo, hi
-		for i <= j {
-			for better(all[i], pivot) {
-				i++
-			}
-			for better(pivot, all[j]) {
-				j--
-			}
-			if i <= j {
-				all[i], all[j] = all[j], all[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case n-1 <= j:
-			hi = j
-		case n-1 >= i:
-			lo = i
-		default:
-			return all[:n]
-		}
-	}
-	return all[:n]
-}
-
-func median(a, b, c Candidate) Candidate {
-	if better(b, a) {
-		a, b = b, a
-	}
-	if better(c, b) {
-		b = c
-		if better(b, a) {
-			b = a
-		}
-	}
-	return b
-}
-
-func byScore(all []Candidate) {
-	sort.Slice(all, func(i, j int) bool { return better(all[i], all[j]) })
-}
-
-func byItem(all []Candidate) {
-	slices.SortFunc(all, func(a, b Candidate) int { return int(a.Item) - int(b.Item) })
+	return true
 }

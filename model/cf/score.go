@@ -3,6 +3,8 @@ package cf
 import (
 	"math"
 	"slices"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // FullScanItems is the number of items up to which ALS scores every item. Above it, it
@@ -80,10 +82,25 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 			if i < 0 || int(i) >= len(s.itemIDs) {
 				continue
 			}
-			sc.out = append(sc.out, Candidate{Item: i, Score: dot(sc.fold.user, s.factor(i))})
+			sc.out = append(sc.out, Candidate{Item: i, Score: dense.Dot(sc.fold.user, s.factor(i))})
 		}
 	}
 	return sc.out
+}
+
+// Scorer scores for one worker that measures.
+func (s *Snapshot) Scorer() Scorer { return &scorer{snapshot: s} }
+
+// scorer is a Snapshot with memory of its own.
+type scorer struct {
+	snapshot *Snapshot
+	scratch  Scratch
+}
+
+func (s *scorer) Score(history []Signal) []Candidate { return s.snapshot.Score(history, &s.scratch) }
+
+func (s *scorer) ScoreItems(history []Signal, items []int32) []Candidate {
+	return s.snapshot.ScoreItems(history, items, &s.scratch)
 }
 
 // scoreRows adds the rows of the history up.
@@ -112,7 +129,7 @@ func (s *Snapshot) scatter(m *rows, sc *Scratch) {
 			t.addRow(sc.taste.values[k], columns, values)
 			continue
 		}
-		axpy(sc.taste.values[k], values, t.sum[:n]) // and no columns are read
+		dense.Axpy(sc.taste.values[k], values, t.sum[:n]) // and no columns are read
 		whole = true
 	}
 	if whole {
@@ -138,7 +155,7 @@ func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
 		s.nominate(sc)
 	}
 	for i := range sc.out {
-		sc.out[i].Score = dot(sc.fold.user, s.factor(sc.out[i].Item))
+		sc.out[i].Score = dense.Dot(sc.fold.user, s.factor(sc.out[i].Item))
 	}
 	return sc.out
 }

@@ -3,6 +3,7 @@ package cf
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -51,14 +52,21 @@ type sequence struct {
 	recent []float32
 }
 
+// newSequence makes a sequence of what is stored of it, of items 0 to items-1.
+func newSequence(v visits, counted []moves, items int) *sequence {
+	q := &sequence{visits: v, moves: counted}
+	q.derive(items)
+	return q
+}
+
 // sequenceOf counts the visits of a dataset. Its error is that of the context.
 func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)) (*sequence, error) {
-	q := &sequence{visits: visitsOf(d)}
-	items := len(d.itemIDs)
-	at := placesOf(&q.visits, items)
+	v, items := visitsOf(d), d.Items()
+	at := placesOf(&v, items)
+	var counted []moves
 	steps := float64(len(moveCounts) + 1)
 	for k, part := range moveCounts {
-		m, err := part.count(ctx, &q.visits, &at, workers, parallel.Share(done, float64(k)/steps, float64(k+1)/steps))
+		m, err := part.count(ctx, &v, &at, workers, parallel.Share(done, float64(k)/steps, float64(k+1)/steps))
 		if err != nil {
 			return nil, err
 		}
@@ -67,10 +75,9 @@ func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)
 				return nil, err
 			}
 		}
-		q.moves = append(q.moves, m)
+		counted = append(counted, m)
 	}
-	q.derive(items)
-	return q, ctx.Err()
+	return newSequence(v, counted, items), ctx.Err()
 }
 
 // derive makes what is not stored: all but visits and moves.
@@ -109,9 +116,25 @@ func (q *sequence) score(k int, trail []int32, rc *recollection, t *tally) {
 	q.recalls[k-len(moveParts)].score(trail, rc, t)
 }
 
-// move returns what part k, one of the moves, says of an item for one that is the trail's, with
-// so many newer ones.
-func (q *sequence) move(k, newer int, from, item int32) float32 {
+// explain tells what each place of a trail adds to what part k says of an item: of moves, for what a
+// memory says comes from no one of them.
+func (q *sequence) explain(k int, trail []int32, item int32, each func(from int32, x float32)) {
+	if k >= len(moveParts) {
+		return
+	}
 	part := moveParts[k]
-	return float32(math.Exp(-float64(newer)/part.decay)) * q.moves[part.count].at(from, item)
+	for newer, from := range trail[:min(len(trail), moveTrail)] {
+		each(from, float32(math.Exp(-float64(newer)/part.decay))*q.moves[part.count].at(from, item))
+	}
+}
+
+// eachRow tells which rows score reads for a trail, of all parts.
+func (q *sequence) eachRow(trail []int32, each func(m *rows, items []int32)) {
+	for _, part := range moveParts {
+		each(&q.moves[part.count].rows, trail[:min(len(trail), moveTrail)])
+	}
+	newest := slices.Compact(slices.Sorted(slices.Values(trail[:min(len(trail), recallClicks)])))
+	for k := range q.recalls {
+		each(&q.recalls[k].found, newest)
+	}
 }

@@ -27,6 +27,11 @@ type Settings struct {
 	Fade float32
 }
 
+// ease are those of EASE, for rows of so many items.
+func (s Settings) ease(width int) ease {
+	return ease{lambda: s.Lambda, dropout: s.Dropout, near: s.Near, debias: s.Debias, width: width}
+}
+
 // setting is one of Settings by its name.
 type setting struct {
 	name  string

@@ -1,6 +1,10 @@
 package cf
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/attune-shop/attune/model/dense"
+)
 
 // lengths are the lengths of a history from which on a blend weighs its features otherwise.
 var lengths = [...]int{2, 3, 4, 6, 10, 20}
@@ -49,7 +53,7 @@ func (s *Snapshot) situationOf(t *taste) situation {
 func (z *situation) add(rows *[situationSize][]float32, into []float32) {
 	for k, x := range z {
 		if x != 0 {
-			axpy(x, rows[k], into)
+			dense.Axpy(x, rows[k], into)
 		}
 	}
 }

@@ -34,21 +34,6 @@ type Snapshot struct {
 	near rows
 }
 
-// Candidate is an item with its score; scores compare within one answer only.
-type Candidate struct {
-	Item  int32
-	Score float32
-}
-
-// Signal is one thing that a visitor did: the weight (Weights) of an event with an item. A
-// negative one takes interest away.
-type Signal struct {
-	Item   int32
-	Weight float32
-	// At is when it was done, in unix seconds; 0 where that is not known.
-	At int64
-}
-
 // Algorithm is EASE, Spectral, ALS, ItemKNN, Popularity or Blend.
 func (s *Snapshot) Algorithm() string { return s.algorithm }
 

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/optimize"
 
+	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -142,7 +143,7 @@ func (l *lesson) add(weights *[situationSize][]float32, m *lessonMemory, sum []f
 	m.chances = m.chances[:0]
 	most := float32(math.Inf(-1))
 	for c := range len(l.features) / width {
-		x := dot(m.weights, l.features[c*width:(c+1)*width])
+		x := dense.Dot(m.weights, l.features[c*width:(c+1)*width])
 		m.chances = append(m.chances, x)
 		most = max(most, x)
 	}
@@ -163,7 +164,7 @@ func (l *lesson) add(weights *[situationSize][]float32, m *lessonMemory, sum []f
 	}
 	clear(m.gradient)
 	for c, x := range m.chances {
-		axpy(x, l.features[c*width:(c+1)*width], m.gradient)
+		dense.Axpy(x, l.features[c*width:(c+1)*width], m.gradient)
 	}
 	for k, z := range l.situation {
 		if z == 0 {

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // lessonsOf draws lists whose relevant candidate is chosen as a softmax with these weights does.
@@ -24,7 +26,7 @@ func lessonsOf(seed uint64, n, candidates int, weights []float32) []lesson {
 				row[i] = float32(random.NormFloat64())
 			}
 			l.features = append(l.features, row...)
-			chances[c] = math.Exp(float64(dot(weights, row)))
+			chances[c] = math.Exp(float64(dense.Dot(weights, row)))
 			total += chances[c]
 		}
 		at := random.Float64() * total

@@ -26,20 +26,19 @@ type Filter struct {
 }
 
 // spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems
-// where that is 0; see spectrum, and its rows. Of the options the seed and the workers count.
-func spectral(ctx context.Context, d *Dataset, set Filter, n int, o Options, done func(float64)) (rows, error) {
-	o = o.filled()
+// where that is 0; see spectrum, and its rows.
+func spectral(ctx context.Context, d *Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (rows, error) {
 	if n <= 0 {
 		n = spectralRowItems
 	}
 	if set.LowPass == 0 || set.Factors < 1 {
 		set.Factors = 1 // of which, without weight, nothing comes
 	}
-	s, err := newSpectrum(ctx, d, set.Factors, o, parallel.Share(done, 0, .2))
+	s, err := newSpectrum(ctx, d, set.Factors, seed, workers, parallel.Share(done, 0, .2))
 	if err != nil {
 		return rows{}, err
 	}
-	return s.rows(ctx, set, n, o.Workers, parallel.Share(done, .2, 1))
+	return s.rows(ctx, set, n, workers, parallel.Share(done, .2, 1))
 }
 
 // sharpeningSteps is the order of the Runge-Kutta step.
@@ -68,7 +67,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 	down, up := s.powers(-set.Exponent), s.powers(set.Exponent)
 	size := s.items.len()
 	parts := make([][]Candidate, size)
-	lines := general(filterBatch, size)
+	lines := dense.Zeros(filterBatch, size)
 	memory := s.newBlocks(workers)
 	strongs := make([]strong, max(workers, 1))
 	done = parallel.Share(done, .1, 1)
@@ -129,7 +128,7 @@ func (s *spectrum) step(i int32, x float32, into blas32.General, c int) {
 // times the second transposed.
 func (s *spectrum) lowPass(ctx context.Context, set Filter, workers int, done func(float64)) (from, to blas32.General, err error) {
 	size, k := s.items.len(), min(set.Factors, s.vectors.Cols)
-	from, to = general(size, k), general(size, k)
+	from, to = dense.Zeros(size, k), dense.Zeros(size, k)
 	copyMatrix(from, columnsOf(s.vectors, 0, k))
 	copyMatrix(to, from)
 	scaleRows(from, s.powers(-.5))

@@ -122,12 +122,11 @@ func spectralShops() map[string]*Dataset {
 
 func spectralOf(t *testing.T, d *Dataset, set Filter, n, workers int) (*spectrum, rows) {
 	t.Helper()
-	o := Options{Seed: 5, Workers: workers}
-	s, err := newSpectrum(t.Context(), d, set.Factors, o, nil)
+	s, err := newSpectrum(t.Context(), d, set.Factors, 5, workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := spectral(t.Context(), d, set, n, o, nil)
+	m, err := spectral(t.Context(), d, set, n, 5, workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +245,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 		{Factors: 20, LowPass: 0, Exponent: .2, Sharpening: 1},
 		{Factors: 5, LowPass: 1, Exponent: 0, Sharpening: 1},
 	}
-	s, err := newSpectrum(t.Context(), d, 20, Options{Workers: 2}, nil)
+	s, err := newSpectrum(t.Context(), d, 20, 0, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +258,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &Snapshot{algorithm: EASE, itemIDs: d.itemIDs, popular: popularity(d), linear: m}
+		r := &Snapshot{algorithm: EASE, itemIDs: d.itemIDs, popular: d.popularity(), linear: m}
 		want, err := Measure(t.Context(), r.derive(), cases, Protocol{K: 10}, 2, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -274,9 +273,9 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 
 func TestChooseSpectral(t *testing.T) {
 	d := shop(3, 150, 100, 2000)
-	cases, p := spectralCases(d), Protocol{K: 10}
+	cases, p := spectralCases(d), Protocol{K: 10, Cut: CutRandom} // whose metric is recall
 	var told []float64
-	set, m, err := chooseSpectral(t.Context(), d, cases, p, Recall, Options{Seed: 3, Workers: 2}, func(x float64) { told = append(told, x) })
+	set, m, err := chooseSpectral(t.Context(), d, cases, p, 3, 2, func(x float64) { told = append(told, x) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +284,7 @@ func TestChooseSpectral(t *testing.T) {
 			t.Fatalf("progress %v", told)
 		}
 	}
-	s, err := newSpectrum(t.Context(), d, 512, Options{Seed: 3, Workers: 1}, nil)
+	s, err := newSpectrum(t.Context(), d, 512, 3, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,10 +300,10 @@ func TestChooseSpectral(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := chooseSpectral(t.Context(), d, cases, Protocol{}, Recall, Options{}, nil); err == nil {
+	if _, _, err := chooseSpectral(t.Context(), d, cases, Protocol{}, 0, 2, nil); err == nil {
 		t.Error("no error for lists of 0")
 	}
-	if _, m, err := chooseSpectral(t.Context(), NewBuilder().Build(), nil, p, Recall, Options{}, nil); err != nil || m == nil {
+	if _, m, err := chooseSpectral(t.Context(), NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
 		t.Errorf("nothing to choose from: %v, %v", m, err)
 	}
 }
@@ -313,15 +312,15 @@ func TestSpectralIsCancelled(t *testing.T) {
 	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
 	for name, run := range map[string]func(ctx context.Context, done func(float64)) error{
 		"spectrum": func(ctx context.Context, done func(float64)) error {
-			_, err := newSpectrum(ctx, d, 70, Options{Workers: 2}, done)
+			_, err := newSpectrum(ctx, d, 70, 0, 2, done)
 			return err
 		},
 		"rows": func(ctx context.Context, done func(float64)) error {
-			_, err := spectral(ctx, d, set, 10, Options{Workers: 2}, done)
+			_, err := spectral(ctx, d, set, 10, 0, 2, done)
 			return err
 		},
 		"choice": func(ctx context.Context, done func(float64)) error {
-			_, _, err := chooseSpectral(ctx, d, spectralCases(d), Protocol{K: 5}, NDCG, Options{}, done)
+			_, _, err := chooseSpectral(ctx, d, spectralCases(d), Protocol{K: 5}, 0, 2, done)
 			return err
 		},
 	} {
@@ -346,7 +345,7 @@ func TestSpectralIsCancelled(t *testing.T) {
 // TestFilterOfNoFactors has one, whatever less it is told.
 func TestFilterOfNoFactors(t *testing.T) {
 	for _, factors := range []int{math.MinInt, -1, 0} {
-		m, err := spectral(t.Context(), shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, Options{}, nil)
+		m, err := spectral(t.Context(), shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
 		if err != nil || !finite(m.values) {
 			t.Errorf("%d factors: %v", factors, err)
 		}

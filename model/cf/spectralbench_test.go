@@ -3,18 +3,20 @@ package cf
 import (
 	"fmt"
 	"testing"
+
+	"github.com/attune-shop/attune/model/dense"
 )
 
 // BenchmarkFilter multiplies blocks of columns with P, of as many users and items as Gowalla.
 func BenchmarkFilter(b *testing.B) {
 	d := shop(1, 17_000, 17_000, 800_000)
-	s, err := newSpectrum(b.Context(), d, 1, Options{Workers: 2}, nil)
+	s, err := newSpectrum(b.Context(), d, 1, 0, 2, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, columns := range []int{16, 32, 64, 128} {
 		b.Run(fmt.Sprint(columns), func(b *testing.B) {
-			m := &blocks{general(d.Items(), columns), general(d.Items(), columns), general(d.Users(), columns)}
+			m := &blocks{dense.Zeros(d.Items(), columns), dense.Zeros(d.Items(), columns), dense.Zeros(d.Users(), columns)}
 			for i := range m.y.Data {
 				m.y.Data[i] = float32(i % 7)
 			}

@@ -18,20 +18,20 @@ var (
 // firstFilter is what chooseSpectral begins with, and what is taken unseen.
 var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
-// chooseSpectral returns the settings with which the filter of the past answers cases best by
-// a metric, and what it reached. The weight of the low-pass is tried with every sharpening,
+// chooseSpectral returns the settings with which the filter of the past answers cases best, by the
+// protocol's metric, and what it reached. The weight of the low-pass is tried with every sharpening,
 // then the exponent, and the number of factors with every weight, each with the best of the
 // others so far, then what is next to the weight and the sharpening; of equally good settings
 // the first stays. A case goes through the graph about eighty times and gets 86 lists at most.
-func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol, metric Metric, o Options, done func(float64)) (Filter, *Measurement, error) {
-	o = o.filled()
+func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol, seed int64, workers int, done func(float64)) (Filter, *Measurement, error) {
 	most := slices.Max(spectralFactors)
-	s, err := newSpectrum(ctx, past, most, o, parallel.Share(done, 0, .2))
+	s, err := newSpectrum(ctx, past, most, seed, workers, parallel.Share(done, 0, .2))
 	if err != nil {
 		return Filter{}, nil, err
 	}
 	best := firstFilter
-	t, reached := s.newTrial(past, cases, p, o.Workers), (*Measurement)(nil)
+	t, reached := s.newTrial(past, cases, p, workers), (*Measurement)(nil)
+	metric := p.Metric().At(p.K)
 	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
 	for pass, vary := range passes {
 		within := parallel.Share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
@@ -41,7 +41,7 @@ func chooseSpectral(ctx context.Context, past *Dataset, cases []Case, p Protocol
 			return Filter{}, nil, err
 		}
 		for i, m := range results {
-			if reached == nil || m.Metrics[metric.At(p.K)] > reached.Metrics[metric.At(p.K)] {
+			if reached == nil || m.Metrics[metric] > reached.Metrics[metric] {
 				best, reached = settings[i], m
 			}
 		}

@@ -45,7 +45,7 @@ type spectrum struct {
 
 // newSpectrum normalizes the dataset's weights and finds k eigenvectors, or as many as there
 // are with a value that is not 0.
-func newSpectrum(ctx context.Context, d *Dataset, k int, o Options, done func(float64)) (*spectrum, error) {
+func newSpectrum(ctx context.Context, d *Dataset, k int, seed int64, workers int, done func(float64)) (*spectrum, error) {
 	s := &spectrum{users: d.byUser, items: d.byItem}
 	s.degrees, s.loads = sumsOf(&d.byItem), sumsOf(&d.byUser)
 	normalize := func(m *rows, rows, columns []float64) {
@@ -62,7 +62,7 @@ func newSpectrum(ctx context.Context, d *Dataset, k int, o Options, done func(fl
 	}
 	normalize(&s.users, s.loads, s.degrees)
 	normalize(&s.items, s.degrees, s.loads)
-	err := s.decompose(ctx, k, o, done)
+	err := s.decompose(ctx, k, seed, workers, done)
 	return s, err
 }
 
@@ -85,7 +85,7 @@ func (s *spectrum) newBlocks(workers int) []*blocks {
 	all := make([]*blocks, max(workers, 1))
 	for i := range all {
 		all[i] = new(blocks)
-		*all[i] = blocks{general(s.items.len(), filterBlock), general(s.items.len(), filterBlock), general(s.users.len(), filterBlock)}
+		*all[i] = blocks{dense.Zeros(s.items.len(), filterBlock), dense.Zeros(s.items.len(), filterBlock), dense.Zeros(s.users.len(), filterBlock)}
 	}
 	return all
 }

@@ -61,6 +61,23 @@ func (t *tally) drain(all []Candidate) []Candidate {
 	return all[:n]
 }
 
+// drainPositive puts what is above 0 into items and scores, whose memory it uses, adds it up, and
+// makes every sum 0.
+func (t *tally) drainPositive(items []int32, scores []float32) (_ []int32, _ []float32, total float32) {
+	n, kept := len(t.touched), 0
+	items, scores = slices.Grow(items[:0], n)[:n], slices.Grow(scores[:0], n)[:n]
+	sums := t.sum
+	for _, item := range t.touched {
+		x := max(sums[item], 0)
+		sums[item] = 0
+		items[kept], scores[kept] = item, x
+		kept += 1 - none(x)
+		total += x
+	}
+	t.touched = t.touched[:0]
+	return items[:kept], scores[:kept], total
+}
+
 // reset makes every sum 0. O(touched).
 func (t *tally) reset() {
 	for _, item := range t.touched {

@@ -51,6 +51,11 @@ type Options struct {
 	Evaluated func(Evaluation)
 }
 
+// sample is what is evaluated.
+func (o Options) sample() sample {
+	return sample{users: o.EvaluatedUsers, clicks: o.EvaluatedClicks, seed: o.Seed}
+}
+
 func (o Options) filled() Options {
 	fill := func(p *int, value int) {
 		if *p <= 0 {
@@ -110,7 +115,7 @@ func scaled(p Progress, from, to float64) Progress {
 // Fit trains the plan's algorithm on everything.
 func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
 	o = o.filled()
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.itemIDs, popular: popularity(d)}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.itemIDs, popular: d.popularity()}
 	var err error
 	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
 		return nil, err
@@ -131,9 +136,12 @@ func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progres
 func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	switch plan.Algorithm {
 	case EASE:
-		s.linear, err = ease(ctx, d, plan.Settings, o, done)
+		if n := len(d.active()); n > o.EASEMaxItems {
+			return fmt.Errorf("ease: %d items, at most %d: %w", n, o.EASEMaxItems, event.ErrExhausted)
+		}
+		s.linear, err = plan.Settings.ease(o.RowItems).fit(ctx, d, o.Workers, done)
 	case Spectral:
-		s.linear, err = spectral(ctx, d, plan.Settings.Filter, o.RowItems, o, done)
+		s.linear, err = spectral(ctx, d, plan.Settings.Filter, o.RowItems, o.Seed, o.Workers, done)
 	case ALS:
 		err = als(ctx, d, s, plan.Settings.Lambda, o, done)
 	case Blend:

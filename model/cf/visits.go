@@ -6,9 +6,6 @@ import (
 )
 
 const (
-	// visitGap is the number of seconds without an interaction that ends a visit, the half
-	// hour of web analytics.
-	visitGap = 30 * 60
 	// maxVisit is how many interactions of one visit count, the newest: it bounds what a
 	// robot, whose visit never ends, can do to a model. It fits into a byte.
 	maxVisit = 200

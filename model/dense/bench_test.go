@@ -11,7 +11,7 @@ import (
 func BenchmarkGemm(b *testing.B) {
 	for _, n := range []int{1000, 4000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			x, y := matrix(n, n), matrix(n, n)
+			x, y := Zeros(n, n), Zeros(n, n)
 			fill(x, rand.New(rand.NewPCG(1, 1)))
 			for b.Loop() {
 				if err := Gemm(b.Context(), blas.NoTrans, blas.NoTrans, 1, x, x, y, 2, nil); err != nil {
@@ -26,7 +26,7 @@ func BenchmarkGemm(b *testing.B) {
 func BenchmarkInvert(b *testing.B) {
 	for _, n := range []int{1000, 4000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			a := matrix(n, n)
+			a := Zeros(n, n)
 			for b.Loop() {
 				b.StopTimer()
 				fill(a, rand.New(rand.NewPCG(1, 1)))

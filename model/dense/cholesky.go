@@ -83,10 +83,6 @@ func part(a blas32.General, top, left, rows, columns int) blas32.General {
 	return p
 }
 
-func matrix(rows, columns int) blas32.General {
-	return blas32.General{Rows: rows, Cols: columns, Stride: max(columns, 1), Data: make([]float32, rows*columns)}
-}
-
 func checkSquare(a blas32.General) {
 	checkMatrix(a)
 	if a.Rows != a.Cols {

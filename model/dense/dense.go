@@ -21,6 +21,11 @@ import (
 
 //go:generate go -C asm run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg dense
 
+// Zeros returns a matrix of zeros.
+func Zeros(rows, columns int) blas32.General {
+	return blas32.General{Rows: rows, Cols: columns, Stride: max(columns, 1), Data: make([]float32, rows*columns)}
+}
+
 // Spin does n turns of the widest multiplications and additions there are, on registers alone,
 // and returns how many of each it did: what one core reaches so is the most it can.
 func Spin(n int) int {

@@ -126,7 +126,7 @@ func checkDotsAndSums(t *testing.T, y blas32.General, rows []int32) {
 }
 
 func TestWrongShapesPanic(t *testing.T) {
-	a := matrix(3, 4)
+	a := Zeros(3, 4)
 	for name, call := range map[string]func(){
 		"dot":   func() { Dot(make([]float32, 3), make([]float32, 2)) },
 		"row":   func() { Dots(a, []int32{3}, make([]float32, 4), make([]float32, 1)) },
@@ -173,7 +173,7 @@ func TestCancelled(t *testing.T) {
 func TestProgressRises(t *testing.T) {
 	for name, compute := range map[string]func(done func(float64)) error{
 		"multiply": func(done func(float64)) error {
-			return Gemm(t.Context(), 'N', 'N', 1, matrix(600, 600), matrix(600, 600), matrix(600, 600), 2, done)
+			return Gemm(t.Context(), 'N', 'N', 1, Zeros(600, 600), Zeros(600, 600), Zeros(600, 600), 2, done)
 		},
 		"cholesky": func(done func(float64)) error { return Cholesky(t.Context(), positive(1, 700, 0), 2, done) },
 		"invert":   func(done func(float64)) error { return Invert(t.Context(), positive(1, 700, 0), 2, done) },

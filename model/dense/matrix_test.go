@@ -232,7 +232,7 @@ func TestNotPositiveDefinite(t *testing.T) {
 
 func TestNaNSpreads(t *testing.T) {
 	onEverySet(t, func(t *testing.T) {
-		a, c := random(1, 50, 70, 0), matrix(50, 50)
+		a, c := random(1, 50, 70, 0), Zeros(50, 50)
 		a.Data[3*70+5] = float32(math.NaN())
 		if err := Gemm(t.Context(), blas.NoTrans, blas.Trans, 1, a, a, c, 2, nil); err != nil {
 			t.Fatal(err)

@@ -35,8 +35,8 @@ func newSweep(a blas32.General, workers int) *sweep {
 	width := min(pivotWidth, a.Rows)
 	return &sweep{
 		a: a, workers: workers,
-		factor: matrix(width, width), inverse: matrix(width, width),
-		panel: matrix(width, a.Cols), half: matrix(width, a.Cols),
+		factor: Zeros(width, width), inverse: Zeros(width, width),
+		panel: Zeros(width, a.Cols), half: Zeros(width, a.Cols),
 	}
 }
 
