@@ -47,7 +47,7 @@ func newPenalty(lambda float64, items int) penalty {
 // s.factors to Y, items x rank. O(iterations (pairs rank + (users + items) rank^2)) time,
 // 4 rank (users + items) bytes.
 func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options, done func(float64)) error {
-	users, items := d.byUser.len(), d.byItem.len()
+	users, items := d.ByUser().len(), d.ByItem().len()
 	x, y := dense.Zeros(users, o.Factors), dense.Zeros(items, o.Factors)
 	p := newPenalty(lambda, items)
 	random := rand.New(rand.NewPCG(uint64(o.Seed), 0))
@@ -55,7 +55,7 @@ func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options
 		y.Data[i] = float32(random.NormFloat64() * .1 / math.Sqrt(float64(o.Factors)))
 	}
 	for i := range items {
-		if in, _ := d.byItem.row(int32(i)); len(in) == 0 {
+		if in, _ := d.ByItem().row(int32(i)); len(in) == 0 {
 			clear(y.Data[i*y.Stride : (i+1)*y.Stride])
 		}
 	}
@@ -64,10 +64,10 @@ func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options
 			total := float64(2 * o.Iterations)
 			return parallel.Share(done, float64(2*k+half)/total, float64(2*k+half+1)/total)
 		}
-		if err := solveRows(ctx, &d.byUser, y, x, p, o.Workers, at(0)); err != nil {
+		if err := solveRows(ctx, d.ByUser(), y, x, p, o.Workers, at(0)); err != nil {
 			return err
 		}
-		if err := solveRows(ctx, &d.byItem, x, y, p, o.Workers, at(1)); err != nil {
+		if err := solveRows(ctx, d.ByItem(), x, y, p, o.Workers, at(1)); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ const (
 	MaxBasketItems = 200
 	// leastValue is what any interest counts at least, damped: a weight near 0 would round to
 	// none, and leave an item whose users say nothing.
-	leastValue = 1. / gramUnits
+	leastValue = 1. / (1 << 16)
 )
 
 // interaction is one Add. Seconds from 1970 on fit into 32 bits until 2106.
@@ -28,16 +28,12 @@ type interaction struct {
 // Dataset is who did what, when, and what was bought together. It is immutable; users and
 // items are numbered in the order of their ids.
 type Dataset struct {
-	userIDs []string
-	itemIDs []string
-	// log holds every interaction, ordered by user, item, time and weight.
-	log []interaction
-	// byUser holds damped weights, users x items; byItem is its transpose.
+	userIDs        []string
+	itemIDs        []string
+	log            []interaction
 	byUser, byItem rows
-	// places has, for each entry of byUser, its place in the user's order of time: how many
-	// different times of other items' last interactions lie before that of its own.
-	places []int32
-	// baskets holds each basket's distinct items, in order.
+	// places are in the order of byUser's entries.
+	places  []int32
 	baskets [][]int32
 }
 
@@ -53,8 +49,26 @@ func (d *Dataset) Interactions() int { return len(d.log) }
 // Pairs is the number of distinct (user, item) pairs that training uses.
 func (d *Dataset) Pairs() int { return len(d.byUser.columns) }
 
-// Baskets is the number of baskets of two items and more.
-func (d *Dataset) Baskets() int { return len(d.baskets) }
+// What follows is not to be changed by the caller.
+
+// Baskets are the baskets of two items and more, each one's distinct items in order.
+func (d *Dataset) Baskets() [][]int32 { return d.baskets }
+
+// ids are the ids of items, in order.
+func (d *Dataset) ids() []string { return d.itemIDs }
+
+// entries are all interactions, ordered by user, item, time and weight.
+func (d *Dataset) entries() []interaction { return d.log }
+
+// ByUser holds damped weights, users x items.
+func (d *Dataset) ByUser() *rows { return &d.byUser }
+
+// ByItem is the transpose of ByUser.
+func (d *Dataset) ByItem() *rows { return &d.byItem }
+
+// timePlaces has, for each entry of ByUser, its place in the user's order of time: how many
+// different times of other items' last interactions lie before that of its own.
+func (d *Dataset) timePlaces() []int32 { return d.places }
 
 // Builder collects a Dataset. It is not safe for concurrent use.
 type Builder struct {
@@ -191,7 +205,7 @@ func (d *Dataset) keep(chosen func(interaction) bool) *Dataset {
 	return kept
 }
 
-// placesByItem returns places for the entries of byItem.
+// placesByItem are timePlaces for the entries of ByItem.
 func (d *Dataset) placesByItem() []int32 {
 	next := make([]int64, d.byItem.len())
 	for i := range next {

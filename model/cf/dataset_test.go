@@ -1,21 +1,13 @@
 package cf
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"github.com/attune-shop/attune/model/event"
 )
 
 // TestOrderDoesNotMatter: whatever the order of the calls, the dataset is the same.
@@ -53,8 +45,8 @@ func TestOrderDoesNotMatter(t *testing.T) {
 
 func TestTransposeTwice(t *testing.T) {
 	d := shop(1, 40, 30, 300)
-	twice := d.byItem.transpose()
-	if !reflect.DeepEqual(twice, d.byUser) {
+	twice := d.ByItem().transpose()
+	if !reflect.DeepEqual(twice, *d.ByUser()) {
 		t.Fatal("transposed twice is not the same")
 	}
 }
@@ -65,12 +57,12 @@ func TestRobotsAreBounded(t *testing.T) {
 		b.Add("robot", name("i", i%5000), 1, int64(i))
 	}
 	d := b.Build()
-	columns, _ := d.byUser.row(0)
+	columns, _ := d.ByUser().row(0)
 	if len(columns) != MaxItemsPerUser || d.Interactions() != 100_000 {
 		t.Fatalf("%d items, %d interactions", len(columns), d.Interactions())
 	}
-	newest, _ := slices.BinarySearch(d.itemIDs, name("i", 4999))
-	oldest, _ := slices.BinarySearch(d.itemIDs, name("i", 0))
+	newest, _ := slices.BinarySearch(d.ids(), name("i", 4999))
+	oldest, _ := slices.BinarySearch(d.ids(), name("i", 0))
 	if _, ok := slices.BinarySearch(columns, int32(newest)); !ok {
 		t.Error("the newest item is not there")
 	}
@@ -79,175 +71,21 @@ func TestRobotsAreBounded(t *testing.T) {
 	}
 }
 
-func TestKeepBest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		scores := rapid.SliceOfN(rapid.IntRange(-3, 3), 0, 60).Draw(t, "scores")
-		n := rapid.IntRange(-1, 70).Draw(t, "n")
-		all := make([]Candidate, len(scores))
-		for i, x := range scores {
-			all[i] = Candidate{Item: int32(i), Score: float32(x)}
+// TestLog: a dataset tells all that was added, each user's in the order of History.
+func TestLog(t *testing.T) {
+	b := NewBuilder()
+	added := []Interaction{{"a", "x", 2, 9}, {"b", "y", 1, 3}, {"b", "x", 1, 7}, {"b", "y", 5, 7}, {"b", "y", 5, 7}}
+	for _, x := range slices.Backward(added) {
+		b.Add(x.UserID, x.ItemID, x.Weight, x.At)
+	}
+	d := b.Build()
+	if got := slices.Collect(d.Log()); !slices.Equal(got, added) {
+		t.Errorf("%v, want %v", got, added)
+	}
+	for x := range d.Log() {
+		if x != added[0] {
+			t.Fatal(x)
 		}
-		want := slices.Clone(all)
-		byScore(want)
-		want = want[:min(max(n, 0), len(want))]
-		got := slices.Clone(keepBest(all, n))
-		byScore(got)
-		if len(got) != len(want) || len(got) > 0 && !cmp.Equal(got, want) {
-			t.Fatalf("%v, want %v", got, want)
-		}
-	})
-}
-
-func TestEdges(t *testing.T) {
-	one := NewBuilder()
-	one.Add("u", "i", 1, 5)
-	onlyBaskets := NewBuilder()
-	for range 3 {
-		onlyBaskets.AddBasket([]string{"a", "b", "a", ""})
+		break
 	}
-	far := NewBuilder()
-	far.Add("u", "i", math.MaxFloat32, math.MinInt64)
-	far.Add("u", "i", math.MaxFloat32, math.MaxInt64)
-	far.Add("u", "j", math.SmallestNonzeroFloat32, 0)
-	for name, d := range map[string]*Dataset{
-		"empty": NewBuilder().Build(), "one item": one.Build(), "baskets": onlyBaskets.Build(), "extremes": far.Build(),
-	} {
-		for _, algorithm := range []string{"", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
-			t.Run(name+"/"+algorithm, func(t *testing.T) {
-				s, _, choice, err := train(t.Context(), d, Options{Algorithm: algorithm}, nil)
-				if err != nil || choice == "" {
-					t.Fatal(err, choice)
-				}
-				if s.Items() != d.Items() || len(s.Popular()) != d.Items() {
-					t.Fatalf("%d items of %d", s.Items(), d.Items())
-				}
-				var sc Scratch
-				for _, c := range s.Score([]Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}}, &sc) {
-					if c.Score-c.Score != 0 {
-						t.Fatalf("score %g", c.Score)
-					}
-				}
-				s.Score(nil, &sc)
-				s.Explain([]Signal{{Item: 0, Weight: 1}}, 0)
-				if len(s.Similar(-1, 3)) > 0 || len(s.Together(9, 3)) > 0 || s.ItemID(-1) != "" || s.ItemID(9) != "" {
-					t.Error("an item out of range")
-				}
-				roundTrip(t, s)
-			})
-		}
-	}
-}
-
-func roundTrip(t *testing.T, s *Snapshot) *Snapshot {
-	t.Helper()
-	var data bytes.Buffer
-	n, err := s.WriteTo(&data)
-	if err != nil || n != int64(data.Len()) {
-		t.Fatal(n, err)
-	}
-	written := bytes.Clone(data.Bytes())
-	back, err := ReadSnapshot(&data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again bytes.Buffer
-	if _, err := back.WriteTo(&again); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(written, again.Bytes()) {
-		t.Fatal("read and written again, it is not the same")
-	}
-	return back
-}
-
-func TestSameBytesWhateverTheWorkers(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
-	for _, algorithm := range []string{Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
-		var first []byte
-		for workers := range 4 {
-			s, _, _, err := train(t.Context(), d, Options{Algorithm: algorithm, Seed: 9, Workers: workers, Factors: 8}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var data bytes.Buffer
-			if _, err := s.WriteTo(&data); err != nil {
-				t.Fatal(err)
-			}
-			if first == nil {
-				first = data.Bytes()
-			}
-			if !bytes.Equal(first, data.Bytes()) {
-				t.Fatalf("%s: other bytes with %d workers", algorithm, workers)
-			}
-		}
-	}
-}
-
-func TestTrainStopsWhenAsked(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
-	for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
-		for _, at := range []float64{0, .3, .7} {
-			ctx, cancel := context.WithCancel(t.Context())
-			_, _, _, err := train(ctx, d, Options{Algorithm: algorithm}, func(done float64, _ string) {
-				if done >= at {
-					cancel()
-				}
-			})
-			cancel()
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("%s from %g: %v", algorithm, at, err)
-			}
-		}
-	}
-}
-
-func TestProgressGrows(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
-	var last float64
-	var told []string
-	clock := time.Unix(0, 0)
-	_, evaluations, choice, err := train(t.Context(), d, Options{
-		Now:       func() time.Time { clock = clock.Add(time.Second); return clock },
-		Evaluated: func(e Evaluation) { told = append(told, e.Algorithm) },
-	}, func(done float64, message string) {
-		if done < last || done > 1.000001 || message == "" {
-			t.Errorf("%g after %g (%s)", done, last, message)
-		}
-		last = done
-	})
-	if err != nil || last < .99 {
-		t.Fatal(err, last)
-	}
-	if want := []string{ItemKNN, EASE, Spectral, ALS, Popularity, Blend}; !slices.Equal(told, want) || len(evaluations) != len(want) {
-		t.Fatalf("%v, want %v", told, want)
-	}
-	if evaluations[0].Fit != time.Second {
-		t.Errorf("a fit took %v", evaluations[0].Fit)
-	}
-	t.Log(choice)
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	var invalid *event.InvalidError
-	_, _, _, err := train(t.Context(), NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
-	if !errors.As(err, &invalid) || invalid.Violations[0].Field != "algorithm" {
-		t.Errorf("unknown algorithm: %v", err)
-	}
-	d := shop(6, 300, 120, 4000)
-	if _, _, _, err = train(t.Context(), d, Options{Algorithm: EASE, EASEMaxItems: 10}, nil); !errors.Is(err, event.ErrExhausted) {
-		t.Errorf("EASE of a large catalog: %v", err)
-	}
-	if _, _, choice, err := train(t.Context(), d, Options{EASEMaxItems: 10}, nil); err != nil {
-		t.Errorf("auto of a large catalog: %v, %s", err, choice)
-	}
-}
-
-// train evaluates and fits the best on everything.
-func train(ctx context.Context, d *Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
-	plan, err := Evaluate(ctx, d, o, scaled(progress, 0, .5))
-	if err != nil {
-		return nil, nil, "", err
-	}
-	s, err := Fit(ctx, d, plan, o, scaled(progress, .5, 1))
-	return s, plan.Evaluations, plan.Choice, err
 }

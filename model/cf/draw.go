@@ -15,15 +15,15 @@ type marks struct{ users, items []uint64 }
 // marksOf marks an item by how many items each of its users has, and a user by items, times and
 // weights. Users and items that the data do not tell apart have equal marks. O(interactions).
 func marksOf(d *Dataset) marks {
-	m := marks{users: make([]uint64, len(d.userIDs)), items: make([]uint64, len(d.itemIDs))}
+	m := marks{users: make([]uint64, d.Users()), items: make([]uint64, d.Items())}
 	for i := range m.items {
-		users, _ := d.byItem.row(int32(i))
+		users, _ := d.ByItem().row(int32(i))
 		for _, u := range users {
-			from, to := d.byUser.span(u)
+			from, to := d.ByUser().span(u)
 			m.items[i] += hashed(uint64(to - from))
 		}
 	}
-	for _, x := range d.log {
+	for _, x := range d.entries() {
 		m.users[x.user] += hashed(m.items[x.item], uint64(x.at), uint64(x.weight*1024))
 	}
 	return m

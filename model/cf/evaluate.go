@@ -86,7 +86,7 @@ func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Pl
 		return Plan{}, err
 	}
 	o = o.filled()
-	if len(d.log) == 0 {
+	if len(d.entries()) == 0 {
 		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
 	}
 	held := hold(d, o.Protocol, o.sample())
@@ -273,7 +273,7 @@ func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Pr
 // fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
 // only where the algorithm looks at them.
 func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.itemIDs, popular: h.past.popularity()}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.ids(), popular: h.past.popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
 		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err

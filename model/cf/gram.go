@@ -11,7 +11,7 @@ import (
 )
 
 // gramUnits is how many units a damped weight of 1 is counted in.
-const gramUnits = 1 << 16
+const gramUnits = 1 / leastValue
 
 // units rounds a damped weight, which is above 0, to units, one at least.
 func units(x float32) int32 { return max(1, int32(math.RoundToEven(float64(x)*gramUnits))) }
@@ -129,15 +129,15 @@ func (g *Gram) matrix(items []int32) blas32.General {
 // items^2 / 2) time, 4 bytes x items^2 and 12 bytes a pair.
 func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, workers int, done func(float64)) (blas32.General, error) {
 	near := newCloseness(share)
-	ownPlaces := d.placesByItem()
+	byUser, byItem, places, ownPlaces := d.ByUser(), d.ByItem(), d.timePlaces(), d.placesByItem()
 	n := len(items)
-	place := make([]int32, len(d.itemIDs))
+	place := make([]int32, d.Items())
 	for k, i := range items {
 		place[i] = int32(k)
 	}
 	columns, counts := make([]int32, d.Pairs()), make([]int32, d.Pairs())
-	for k, i := range d.byUser.columns {
-		columns[k], counts[k] = place[i], units(d.byUser.values[k])
+	for k, i := range byUser.columns {
+		columns[k], counts[k] = place[i], units(byUser.values[k])
 	}
 	a := dense.Zeros(n, n)
 	sums := make([][]int64, max(workers, 1))
@@ -147,21 +147,21 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, w
 		}
 		for k := from; k < to; k++ {
 			row := sums[worker][:k+1]
-			users, values := d.byItem.row(items[k])
-			first, _ := d.byItem.span(items[k])
+			users, values := byItem.row(items[k])
+			first, _ := byItem.span(items[k])
 			for m, u := range users {
 				if m&0xfff == 0xfff && ctx.Err() != nil {
 					return ctx.Err()
 				}
-				begin, end := d.byUser.span(u)
+				begin, end := byUser.span(u)
 				x := int64(units(values[m]))
-				others := counts[begin:end]
-				places, place := d.places[begin:end], ownPlaces[first+int64(m)]
+				others, place := counts[begin:end], ownPlaces[first+int64(m)]
+				at := places[begin:end]
 				for q, j := range columns[begin:end] {
 					if int(j) > k {
 						break
 					}
-					row[j] += near.weigh(x, int64(others[q]), place, places[q])
+					row[j] += near.weigh(x, int64(others[q]), place, at[q])
 				}
 			}
 			into := a.Data[k*n : k*n+k+1]

@@ -19,8 +19,8 @@ func gramOf(d *Dataset, near float64, keep func(u int32) bool) *Gram {
 }
 
 func entriesOf(d *Dataset, u int32) (items []int32, values []float32, places []int32) {
-	from, to := d.byUser.span(u)
-	return d.byUser.columns[from:to], d.byUser.values[from:to], d.places[from:to]
+	from, to := d.ByUser().span(u)
+	return d.ByUser().columns[from:to], d.ByUser().values[from:to], d.timePlaces()[from:to]
 }
 
 func everybody(int32) bool { return true }

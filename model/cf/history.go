@@ -43,10 +43,10 @@ func (d *Dataset) History(userID string) (history []Signal, items []int32) {
 	if !ok {
 		return nil, nil
 	}
-	return d.history(int32(user))
+	return d.historyOf(int32(user))
 }
 
-func (d *Dataset) history(user int32) (history []Signal, items []int32) {
+func (d *Dataset) historyOf(user int32) (history []Signal, items []int32) {
 	from, _ := slices.BinarySearchFunc(d.log, user, func(x interaction, user int32) int { return int(x.user) - int(user) })
 	var all []Signal
 	for _, x := range d.log[from:] {

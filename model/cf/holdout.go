@@ -55,8 +55,8 @@ func hold(d *Dataset, p Protocol, of sample) *holdout {
 type times []uint32
 
 func timesOf(d *Dataset) times {
-	all := make(times, len(d.log))
-	for i, x := range d.log {
+	all := make(times, len(d.entries()))
+	for i, x := range d.entries() {
 		all[i] = x.at
 	}
 	slices.Sort(all)
@@ -91,10 +91,10 @@ func holdTime(d *Dataset, of sample) *holdout {
 // ask adds the case of a user who went on to choose some items, in order, of those that the
 // past knows; the user's own items of the past are hidden.
 func (h *holdout) ask(user int32, relevant []int32) {
-	history, items := h.past.history(user)
+	history, items := h.past.historyOf(user)
 	c := Case{History: history, Hidden: items}
 	for _, item := range relevant {
-		if users, _ := h.past.byItem.row(item); len(users) > 0 {
+		if users, _ := h.past.ByItem().row(item); len(users) > 0 {
 			c.Relevant = append(c.Relevant, item)
 		}
 	}
@@ -116,13 +116,13 @@ type choosers struct {
 // later.
 func choosersAfter(d *Dataset, cut uint32) *choosers {
 	a := &choosers{cut: cut}
-	for i := 0; i < len(d.log); {
-		user := d.log[i].user
+	for i := 0; i < len(d.entries()); {
+		user := d.entries()[i].user
 		before := false
 		var relevant []int32
-		for i < len(d.log) && d.log[i].user == user {
-			item, first := d.log[i].item, d.log[i].at
-			for i < len(d.log) && d.log[i].user == user && d.log[i].item == item {
+		for i < len(d.entries()) && d.entries()[i].user == user {
+			item, first := d.entries()[i].item, d.entries()[i].at
+			for i < len(d.entries()) && d.entries()[i].user == user && d.entries()[i].item == item {
 				i++
 			}
 			if first < cut {
@@ -161,7 +161,7 @@ func holdRandom(d *Dataset, of sample) *holdout {
 	m := marksOf(d)
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
-		columns, _ := d.byUser.row(int32(user))
+		columns, _ := d.ByUser().row(int32(user))
 		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
 		if n < 1 {
 			continue
@@ -177,13 +177,13 @@ func holdRandom(d *Dataset, of sample) *holdout {
 // interest that a single interaction shows; of those of the same second one by its marks.
 func holdLast(d *Dataset, of sample) *holdout {
 	var strongest float32
-	for _, x := range d.log {
+	for _, x := range d.entries() {
 		strongest = max(strongest, x.weight)
 	}
 	m := marksOf(d)
 	lot := func(x interaction) uint64 { return hashed(m.users[x.user], m.items[x.item]) }
 	last := map[int32]interaction{}
-	for _, x := range d.log {
+	for _, x := range d.entries() {
 		if x.weight != strongest {
 			continue
 		}
@@ -193,7 +193,7 @@ func holdLast(d *Dataset, of sample) *holdout {
 	}
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
-		columns, _ := d.byUser.row(int32(user))
+		columns, _ := d.ByUser().row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
 			gone[x.user] = []int32{x.item}
 		}
@@ -216,7 +216,7 @@ func holdNext(d *Dataset, of sample) *holdout {
 				continue
 			}
 			c := Case{History: NewHistory(signals[:k])}
-			if users, _ := h.past.byItem.row(x.item); len(users) > 0 {
+			if users, _ := h.past.ByItem().row(x.item); len(users) > 0 {
 				c.Relevant = []int32{x.item}
 			} else {
 				c.Unknown = 1

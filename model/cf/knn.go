@@ -19,10 +19,10 @@ const knnShrink = 10
 // with x the damped weights. O(sum over users of items^2) time, O(items) memory a worker
 // beside the result.
 func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
-	items := d.byItem.len()
-	share := make([]float64, d.byUser.len())
+	items := d.ByItem().len()
+	share := make([]float64, d.ByUser().len())
 	for u := range share {
-		_, values := d.byUser.row(int32(u))
+		_, values := d.ByUser().row(int32(u))
 		var square float64
 		for _, x := range values {
 			square += float64(x) * float64(x)
@@ -33,7 +33,7 @@ func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float
 	}
 	norm := make([]float64, items)
 	for i := range norm {
-		users, values := d.byItem.row(int32(i))
+		users, values := d.ByItem().row(int32(i))
 		for k, u := range users {
 			norm[i] += float64(values[k]) * float64(values[k]) * share[u]
 		}
@@ -65,7 +65,7 @@ func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float
 
 // cooccur sums x_ui x_uj share_u over the users of item i into s, for every j.
 func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sums) error {
-	users, values := d.byItem.row(i)
+	users, values := d.ByItem().row(i)
 	for k, u := range users {
 		if k&0x3ff == 0x3ff {
 			if err := ctx.Err(); err != nil {
@@ -76,7 +76,7 @@ func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sums)
 		if share != nil {
 			x *= share[u]
 		}
-		columns, others := d.byUser.row(u)
+		columns, others := d.ByUser().row(u)
 		for m, j := range columns {
 			s.add(j, x*float64(others[m]))
 		}

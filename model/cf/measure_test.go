@@ -129,28 +129,6 @@ func TestMetricsAgainstTheirDefinitions(t *testing.T) {
 	})
 }
 
-func TestMeasureIsTheSameWhateverTheWorkers(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
-	h := hold(d, Protocol{}, sample{users: 4000})
-	s, err := Fit(t.Context(), d, Plan{Algorithm: ItemKNN}, Options{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var first *Measurement
-	for workers := range 5 {
-		m, err := Measure(t.Context(), s, h.cases, Protocol{K: 10}, workers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first == nil {
-			first = m
-		}
-		if !reflect.DeepEqual(m, first) {
-			t.Fatalf("other figures with %d workers", workers)
-		}
-	}
-}
-
 // TestMeasureLists: lists that were made elsewhere reach what the same lists of a ranker do.
 func TestMeasureLists(t *testing.T) {
 	scores := told{{Item: 4, Score: 1}, {Item: 2, Score: 1}, {Item: 7, Score: 3}}
@@ -177,25 +155,6 @@ func TestMeasureLists(t *testing.T) {
 	}
 }
 
-// TestLog: a dataset tells all that was added, each user's in the order of History.
-func TestLog(t *testing.T) {
-	b := NewBuilder()
-	added := []Interaction{{"a", "x", 2, 9}, {"b", "y", 1, 3}, {"b", "x", 1, 7}, {"b", "y", 5, 7}, {"b", "y", 5, 7}}
-	for _, x := range slices.Backward(added) {
-		b.Add(x.UserID, x.ItemID, x.Weight, x.At)
-	}
-	d := b.Build()
-	if got := slices.Collect(d.Log()); !slices.Equal(got, added) {
-		t.Errorf("%v, want %v", got, added)
-	}
-	for x := range d.Log() {
-		if x != added[0] {
-			t.Fatal(x)
-		}
-		break
-	}
-}
-
 func TestMeasureRefuses(t *testing.T) {
 	var invalid *event.InvalidError
 	if _, err := Measure(t.Context(), told{}, nil, Protocol{}, 1, nil); !errors.As(err, &invalid) || invalid.Violations[0].Field != "k" {
@@ -205,61 +164,5 @@ func TestMeasureRefuses(t *testing.T) {
 	cancel()
 	if _, err := Measure(ctx, told{}, make([]Case, 1000), Protocol{K: 1}, 2, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
-	}
-}
-
-func TestNewHistory(t *testing.T) {
-	got := NewHistory([]Signal{{Item: 3, Weight: 1, At: 1}, {Item: -1, Weight: 1, At: 2}, {Item: 5, Weight: 2, At: 3}, {Item: 3, Weight: 4, At: 9}})
-	if want := []Signal{{Item: 3, Weight: 1, At: 1}, {Item: 5, Weight: 2, At: 3}, {Item: 3, Weight: 4, At: 9}}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	var long []Signal
-	for i := range int32(MaxHistory + 5) {
-		long = append(long, Signal{Item: i, Weight: 1})
-	}
-	if got := NewHistory(long); len(got) != MaxHistory || got[0].Item != 5 {
-		t.Errorf("%d signals from %v on", len(got), got[0])
-	}
-}
-
-func TestDatasetHistory(t *testing.T) {
-	b := NewBuilder()
-	for _, x := range []struct {
-		user, item string
-		at         int64
-	}{{"u", "b", 5}, {"u", "a", 7}, {"u", "c", 1}, {"u", "b", 9}, {"v", "d", 2}, {"w", "a", 3}} {
-		b.Add(x.user, x.item, 1, x.at)
-	}
-	d := b.Build()
-	history, items := d.History("u")
-	if want := []Signal{{2, 1, 1}, {1, 1, 5}, {0, 1, 7}, {1, 1, 9}}; !slices.Equal(history, want) || !slices.Equal(items, []int32{0, 1, 2}) {
-		t.Errorf("%v and %v, want %v", history, items, want)
-	}
-	if history, items := d.History("x"); history != nil || items != nil {
-		t.Error("an unknown user did something")
-	}
-	if i, ok := d.Index("d"); i != 3 || !ok {
-		t.Errorf("d is %d, %t", i, ok)
-	}
-}
-
-func TestBootstrap(t *testing.T) {
-	var a, b, same []float64
-	for i := range 400 {
-		a, b, same = append(a, float64(i%2)), append(b, float64(i%4/3)), append(same, .25)
-	}
-	x := Bootstrap(a, 1)
-	// The mean .5 has a standard error of .5 / sqrt(400) = .025.
-	if !near(x.Low, .5-1.96*.025, .01) || !near(x.High, .5+1.96*.025, .01) || x != Bootstrap(a, 1) || x == Bootstrap(a, 2) {
-		t.Errorf("%v", x)
-	}
-	if x := Bootstrap(same, 1); x.Low != .25 || x.High != .25 {
-		t.Errorf("of equal values: %v", x)
-	}
-	if x := BootstrapDifference(a, b, 1); x.Low <= .15 || x.High >= .35 {
-		t.Errorf("difference of .25: %v", x)
-	}
-	if Bootstrap(nil, 1) != (Interval{}) {
-		t.Error("an interval of nothing")
 	}
 }

@@ -79,7 +79,7 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 // blendParts puts what was fitted on the past together, with a sequence where times are known. The
 // blend's weights are still missing.
 func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
-	s := &Snapshot{algorithm: Blend, itemIDs: h.past.itemIDs, popular: h.past.popularity(), blend: &blend{}}
+	s := &Snapshot{algorithm: Blend, itemIDs: h.past.ids(), popular: h.past.popularity(), blend: &blend{}}
 	var parts []Part
 	var linear *trial
 	for _, t := range trials {

@@ -1,46 +1,12 @@
 package cf
 
 import (
-	"bufio"
-	"cmp"
-	"compress/gzip"
-	"errors"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
-
-// dataLines calls fn for the lines of a file of a public data set, and skips the test where that
-// is not there.
-func dataLines(t *testing.T, set, name string, fn func(line string)) {
-	t.Helper()
-	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data")
-	file, err := os.Open(filepath.Join(dir, set, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no %s in %s; set ATTUNE_TEST_DATA to the folder that holds %s/", name, dir, set)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(unzipped)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		fn(lines.Text())
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // movieLens reads one part of the MovieLens-100k split, as (user, item, unix seconds).
 func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) {

@@ -66,7 +66,7 @@ func TestListsAreInOrder(t *testing.T) {
 	for i := range int32(s.Items()) {
 		for _, list := range [][]Candidate{s.Similar(i, 4), s.Together(i, 4), s.Popular()} {
 			for k := range list {
-				if k > 0 && better(list[k], list[k-1]) {
+				if k > 0 && list[k].Score > list[k-1].Score {
 					t.Fatalf("list of %d: %v", i, list)
 				}
 			}

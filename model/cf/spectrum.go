@@ -46,8 +46,8 @@ type spectrum struct {
 // newSpectrum normalizes the dataset's weights and finds k eigenvectors, or as many as there
 // are with a value that is not 0.
 func newSpectrum(ctx context.Context, d *Dataset, k int, seed int64, workers int, done func(float64)) (*spectrum, error) {
-	s := &spectrum{users: d.byUser, items: d.byItem}
-	s.degrees, s.loads = sumsOf(&d.byItem), sumsOf(&d.byUser)
+	s := &spectrum{users: *d.ByUser(), items: *d.ByItem()}
+	s.degrees, s.loads = sumsOf(d.ByItem()), sumsOf(d.ByUser())
 	normalize := func(m *rows, rows, columns []float64) {
 		values := make([]float32, len(m.values))
 		at := 0

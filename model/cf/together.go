@@ -24,9 +24,9 @@ const (
 // twice, and were never sold else, after those that meet week after week.
 // O(sum over baskets of size^2).
 func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
-	items := len(d.itemIDs)
-	byBasket := newRows(len(d.baskets), items)
-	for b, basket := range d.baskets {
+	items := d.Items()
+	byBasket := newRows(len(d.Baskets()), items)
+	for b, basket := range d.Baskets() {
 		weight := float32(1 / math.Sqrt(float64(len(basket)-1)))
 		for _, i := range basket {
 			byBasket.columns = append(byBasket.columns, i)

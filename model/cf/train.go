@@ -115,7 +115,7 @@ func scaled(p Progress, from, to float64) Progress {
 // Fit trains the plan's algorithm on everything.
 func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
 	o = o.filled()
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.itemIDs, popular: d.popularity()}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.ids(), popular: d.popularity()}
 	var err error
 	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
 		return nil, err

@@ -31,11 +31,11 @@ type visits struct {
 func visitsOf(d *Dataset) visits {
 	var v visits
 	var user []uint64 // time, then item
-	for from := 0; from < len(d.log); {
+	for from := 0; from < len(d.entries()); {
 		user = user[:0]
-		u := d.log[from].user
-		for ; from < len(d.log) && d.log[from].user == u; from++ {
-			user = append(user, uint64(d.log[from].at)<<32|uint64(uint32(d.log[from].item)))
+		u := d.entries()[from].user
+		for ; from < len(d.entries()) && d.entries()[from].user == u; from++ {
+			user = append(user, uint64(d.entries()[from].at)<<32|uint64(uint32(d.entries()[from].item)))
 		}
 		slices.Sort(user)
 		v.cut(user)

@@ -17,7 +17,7 @@ func TestVisitsAreCutAtPauses(t *testing.T) {
 		var want []visit
 		for u := range int32(d.Users()) {
 			var mine []interaction
-			for _, x := range d.log {
+			for _, x := range d.entries() {
 				if x.user == u {
 					mine = append(mine, x)
 				}

@@ -59,7 +59,7 @@ func (s *Service) train(ctx context.Context, options cf.Options, request *attune
 		return err
 	}
 	t.tell(attunev1.TrainPhase_READ_HISTORY, 1, fmt.Sprintf("%d interactions of %d users with %d items, %d baskets",
-		data.Interactions(), data.Users(), data.Items(), data.Baskets()))
+		data.Interactions(), data.Users(), data.Items(), len(data.Baskets())))
 
 	options.Evaluated = t.evaluated
 	plan, err := cf.Evaluate(ctx, data, options, t.progress(attunev1.TrainPhase_EVALUATE))

@@ -503,8 +503,8 @@ func TestWhatEventsSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d.Users() != test.users || d.Items() != test.items || d.Interactions() != test.interactions || d.Baskets() != test.baskets {
-				t.Fatalf("%d users, %d items, %d interactions, %d baskets", d.Users(), d.Items(), d.Interactions(), d.Baskets())
+			if d.Users() != test.users || d.Items() != test.items || d.Interactions() != test.interactions || len(d.Baskets()) != test.baskets {
+				t.Fatalf("%d users, %d items, %d interactions, %d baskets", d.Users(), d.Items(), d.Interactions(), len(d.Baskets()))
 			}
 		})
 	}

@@ -1,0 +1,26 @@
+package cf
+
+import (
+	"testing"
+)
+
+func TestBootstrap(t *testing.T) {
+	var a, b, same []float64
+	for i := range 400 {
+		a, b, same = append(a, float64(i%2)), append(b, float64(i%4/3)), append(same, .25)
+	}
+	x := Bootstrap(a, 1)
+	// The mean .5 has a standard error of .5 / sqrt(400) = .025.
+	if !near(x.Low, .5-1.96*.025, .01) || !near(x.High, .5+1.96*.025, .01) || x != Bootstrap(a, 1) || x == Bootstrap(a, 2) {
+		t.Errorf("%v", x)
+	}
+	if x := Bootstrap(same, 1); x.Low != .25 || x.High != .25 {
+		t.Errorf("of equal values: %v", x)
+	}
+	if x := BootstrapDifference(a, b, 1); x.Low <= .15 || x.High >= .35 {
+		t.Errorf("difference of .25: %v", x)
+	}
+	if Bootstrap(nil, 1) != (Interval{}) {
+		t.Error("an interval of nothing")
+	}
+}

@@ -1,0 +1,75 @@
+package cf
+
+import (
+	"math"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// TestEASEIsTheClosedForm compares with formulas over dense matrices.
+func TestEASEIsTheClosedForm(t *testing.T) {
+	d := shop(1, 60, 90, 900)
+	n := d.Items()
+	for _, settings := range []ease{
+		{lambda: 7},
+		{lambda: 7, dropout: .25},
+		{lambda: 3, dropout: .5, near: .6, debias: .3},
+	} {
+		got, err := settings.fit(t.Context(), d, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gram := mat.NewDense(n, n, nil)
+		for u := range int32(d.Users()) {
+			items, values, places := entriesOf(d, u)
+			for k, i := range items {
+				for q, j := range items {
+					apart := math.Abs(float64(places[k] - places[q]))
+					close := 1 - settings.near + settings.near*math.Exp(-apart/nearReach)
+					gram.Set(int(i), int(j), gram.At(int(i), int(j))+float64(values[k]*values[q])*close)
+				}
+			}
+		}
+		squares := make([]float64, n)
+		var mean float64
+		for i := range squares {
+			squares[i] = gram.At(i, i)
+			mean += squares[i] / float64(n)
+			gram.Set(i, i, squares[i]+settings.lambda+settings.dropout/(1-settings.dropout)*squares[i])
+		}
+		var p mat.Dense
+		if err := p.Inverse(gram); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			for j := range n {
+				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.debias)
+				if i == j {
+					want = 0
+				}
+				if !near(float64(got.at(int32(i), int32(j))), want, 1e-4) {
+					t.Fatalf("%v: (%d, %d) is %g, want %g", settings, i, j, got.at(int32(i), int32(j)), want)
+				}
+			}
+		}
+	}
+}
+
+func TestEASEKeepsTheStrongest(t *testing.T) {
+	d := shop(1, 60, 90, 900)
+	all, err := ease{lambda: 7, width: 1000}.fit(t.Context(), d, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := ease{lambda: 7, width: 5}.fit(t.Context(), d, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int32(d.Items()) {
+		if columns, _ := few.row(i); len(columns) > 5 {
+			t.Fatalf("row %d has %d items", i, len(columns))
+		}
+	}
+	keepsTheStrongest(t, &few, &all)
+}
