@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -47,7 +48,7 @@ func newPenalty(lambda float64, items int) penalty {
 // s.factors to Y, items x rank. O(iterations (pairs rank + (users + items) rank^2)) time,
 // 4 rank (users + items) bytes.
 func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options, done func(float64)) error {
-	users, items := d.ByUser().len(), d.ByItem().len()
+	users, items := d.ByUser().Len(), d.ByItem().Len()
 	x, y := dense.Zeros(users, o.Factors), dense.Zeros(items, o.Factors)
 	p := newPenalty(lambda, items)
 	random := rand.New(rand.NewPCG(uint64(o.Seed), 0))
@@ -55,7 +56,7 @@ func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options
 		y.Data[i] = float32(random.NormFloat64() * .1 / math.Sqrt(float64(o.Factors)))
 	}
 	for i := range items {
-		if in, _ := d.ByItem().row(int32(i)); len(in) == 0 {
+		if in, _ := d.ByItem().Row(int32(i)); len(in) == 0 {
 			clear(y.Data[i*y.Stride : (i+1)*y.Stride])
 		}
 	}
@@ -97,16 +98,16 @@ func (p penalty) gram(y blas32.General) blas32.General {
 //	(gram + sum_i (c_i y_i y_i^T + b I)) x_r = sum_i c_i y_i
 //
 // over the entries (i, c_i) of row r of m. A row without entries becomes 0.
-func solveRows(ctx context.Context, m *rows, y, into blas32.General, p penalty, workers int, done func(float64)) error {
+func solveRows(ctx context.Context, m *sparse.Rows, y, into blas32.General, p penalty, workers int, done func(float64)) error {
 	gram := p.gram(y)
 	gradients := make([]gradient, max(workers, 1))
-	return parallel.Each(ctx, m.len(), workers, 128, done, func(worker, from, to int) error {
+	return parallel.Each(ctx, m.Len(), workers, 128, done, func(worker, from, to int) error {
 		for r := from; r < to; r++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			x := into.Data[r*into.Stride : r*into.Stride+into.Cols]
-			columns, values := m.row(int32(r))
+			columns, values := m.Row(int32(r))
 			if len(columns) == 0 {
 				clear(x)
 				continue

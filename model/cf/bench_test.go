@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -12,19 +13,19 @@ func largeShop(algorithm string) (*Snapshot, []Signal) {
 	const items, width, rank = 50_000, 200, 64
 	random := rand.New(rand.NewPCG(1, 0))
 	s := &Snapshot{algorithm: algorithm}
-	parts := make([][]Candidate, items)
+	parts := make([][]sparse.Candidate, items)
 	for i := range items {
 		s.itemIDs = append(s.itemIDs, name("i", i))
 		s.popular = append(s.popular, random.Float32())
 		for k := range width {
-			parts[i] = append(parts[i], Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
+			parts[i] = append(parts[i], sparse.Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
 		}
 	}
-	s.linear = join(parts, items)
+	s.linear = sparse.Join(parts, items)
 	for i := range parts {
 		parts[i] = parts[i][:100]
 	}
-	s.similar = join(parts, items)
+	s.similar = sparse.Join(parts, items)
 	s.factors = dense.Zeros(items, rank)
 	for i := range s.factors.Data {
 		s.factors.Data[i] = float32(random.NormFloat64())

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -68,13 +69,13 @@ type blending struct {
 	recall recollection
 	said   []saying
 	// mix is empty between calls.
-	mix tally
+	mix sparse.Tally
 	// candidates are what is ranked, and features has a row for each.
-	candidates []Candidate
+	candidates []sparse.Candidate
 	features   []float32
 	weights    []float32
 	// known are the candidates of the history.
-	known []Candidate
+	known []sparse.Candidate
 	// at of an item is its place among the candidates and 1 more, 0 between calls.
 	at []int32
 }
@@ -91,14 +92,14 @@ type saying struct {
 func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bool) *blending {
 	b, m := s.blend, &sc.blending
 	n := len(s.itemIDs)
-	m.mix.grow(n)
+	m.mix.Grow(n)
 	if len(m.at) < n {
 		m.at = make([]int32, n)
 	}
 	s.ask(sc)
 	for k := range b.parts() {
 		if said := &m.said[k]; said.total > 0 && b.shares[k] > 0 {
-			m.mix.addRow(b.shares[k]/said.total, said.items, said.scores)
+			m.mix.AddRow(b.shares[k]/said.total, said.items, said.scores)
 		}
 	}
 	m.nominate(sc.taste.items, only, n, closed)
@@ -110,7 +111,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 // ask lets each part but ALS say what it has to.
 func (s *Snapshot) ask(sc *Scratch) {
 	b, m := s.blend, &sc.blending
-	sc.tally.grow(len(s.itemIDs))
+	sc.tally.Grow(len(s.itemIDs))
 	for len(m.said) < b.parts() {
 		m.said = append(m.said, saying{})
 	}
@@ -122,12 +123,12 @@ func (s *Snapshot) ask(sc *Scratch) {
 			s.scatter(s.rowsOf(b.base[k]), sc)
 		}
 		said := &m.said[k]
-		said.items, said.scores, said.total = sc.tally.drainPositive(said.items, said.scores)
+		said.items, said.scores, said.total = sc.tally.DrainPositive(said.items, said.scores)
 	}
 }
 
 // rowsOf returns the rows of a linear part.
-func (s *Snapshot) rowsOf(algorithm string) *rows {
+func (s *Snapshot) rowsOf(algorithm string) *sparse.Rows {
 	if algorithm == ItemKNN {
 		return &s.similar
 	}
@@ -143,21 +144,21 @@ func (m *blending) nominate(known, only []int32, n int, closed func(item int32) 
 			continue
 		}
 		m.at[item] = 1
-		m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.sum[item]})
+		m.candidates = append(m.candidates, sparse.Candidate{Item: item, Score: m.mix.Sum[item]})
 	}
 	if only != nil {
-		m.mix.reset()
+		m.mix.Reset()
 	} else {
 		for _, item := range known {
-			m.known = append(m.known, Candidate{Item: item, Score: m.mix.sum[item]})
-			m.mix.sum[item] = 0
+			m.known = append(m.known, sparse.Candidate{Item: item, Score: m.mix.Sum[item]})
+			m.mix.Sum[item] = 0
 		}
-		m.candidates = m.mix.drain(m.candidates)
+		m.candidates = m.mix.Drain(m.candidates)
 		if closed != nil {
-			shut := func(c Candidate) bool { return closed(c.Item) }
+			shut := func(c sparse.Candidate) bool { return closed(c.Item) }
 			m.candidates, m.known = slices.DeleteFunc(m.candidates, shut), slices.DeleteFunc(m.known, shut)
 		}
-		m.candidates = append(keepBest(m.candidates, blendCandidates), m.known...)
+		m.candidates = append(sparse.KeepBest(m.candidates, blendCandidates), m.known...)
 	}
 	for place, c := range m.candidates {
 		m.at[c.Item] = int32(place + 1)
@@ -249,7 +250,7 @@ var logLeastChance = logarithm(leastChance)
 func logarithm(x float32) float32 { return float32(math.Log(float64(x))) }
 
 // scoreBlend ranks the candidates: a score is the chance of an item beside the best one's.
-func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []Candidate {
+func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []sparse.Candidate {
 	m := s.collect(sc, only, nil)
 	width, best := s.blend.features(), float32(math.Inf(-1))
 	m.weights = slices.Grow(m.weights[:0], width)[:width]

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -29,16 +30,16 @@ func chances(s *Snapshot, part int, history []Signal) []float64 {
 	switch b := s.blend; {
 	case part >= len(b.base):
 		var rc recollection
-		var sums tally
-		sums.grow(s.Items())
+		var sums sparse.Tally
+		sums.Grow(s.Items())
 		b.sequence.score(part-len(b.base), t.trail, &rc, &sums)
-		for j, x := range sums.sum {
+		for j, x := range sums.Sum {
 			given[j] = float64(x)
 		}
 	case b.base[part] != ALS:
 		for j := range given {
 			for i, item := range t.items {
-				given[j] += float64(t.values[i]) * float64(s.rowsOf(b.base[part]).at(item, int32(j)))
+				given[j] += float64(t.values[i]) * float64(s.rowsOf(b.base[part]).At(item, int32(j)))
 			}
 		}
 	default:
@@ -73,7 +74,7 @@ func TestBlendFeatures(t *testing.T) {
 		for k := range given {
 			given[k] = chances(s, k, history)
 			for j, x := range given[k] {
-				among := k >= len(b.base) || b.base[k] != ALS || slices.ContainsFunc(m.candidates, func(c Candidate) bool { return c.Item == int32(j) })
+				among := k >= len(b.base) || b.base[k] != ALS || slices.ContainsFunc(m.candidates, func(c sparse.Candidate) bool { return c.Item == int32(j) })
 				if x > 0 && among {
 					total[k] += x
 				}
@@ -156,7 +157,7 @@ func TestBlendLearnsWhatComesNext(t *testing.T) {
 		from, _ := d.Index(name("i", i))
 		to, _ := d.Index(name("i", (i+3)%30))
 		scored := s.Score([]Signal{{Item: from, Weight: 1, At: 1e9}}, &sc)
-		byScore(scored)
+		sparse.ByScore(scored)
 		if scored[0].Item != to {
 			t.Fatalf("after %d comes %d, want %d", from, scored[0].Item, to)
 		}

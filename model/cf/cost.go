@@ -34,8 +34,8 @@ const (
 func (h *chooser) cost(algorithm string, o Options) time.Duration {
 	d := h.past
 	var squares float64
-	for u := range d.ByUser().len() {
-		items, _ := d.ByUser().row(int32(u))
+	for u := range d.ByUser().Len() {
+		items, _ := d.ByUser().Row(int32(u))
 		squares += float64(len(items)) * float64(len(items))
 	}
 	var seconds float64
@@ -44,13 +44,13 @@ func (h *chooser) cost(algorithm string, o Options) time.Duration {
 		n := float64(len(d.active()))
 		seconds = n*n*n/2/denseRate + squares/2/sparseRate
 	case ALS:
-		rank, rows := float64(o.Factors), float64(d.ByUser().len()+d.ByItem().len())
+		rank, rows := float64(o.Factors), float64(d.ByUser().Len()+d.ByItem().Len())
 		seconds = float64(o.Iterations*(alsSteps+1)) * (4*float64(d.Pairs())*rank + rows*rank*rank) / vectorRate
-		if d.ByItem().len() > FullScanItems {
+		if d.ByItem().Len() > FullScanItems {
 			seconds += squares / sparseRate
 		}
 	case Spectral:
-		n, pairs, k := float64(d.ByItem().len()), float64(d.Pairs()), float64(firstFilter.Factors)
+		n, pairs, k := float64(d.ByItem().Len()), float64(d.Pairs()), float64(firstFilter.Factors)
 		lists := float64(min(len(h.cases), o.EvaluatedUsers))
 		seconds = (lists*20*(8*pairs+n*k)+n*(10*pairs+n*k))/filterRate + 90*lists*listTime.Seconds()
 	case ItemKNN:

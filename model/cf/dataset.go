@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 const (
@@ -31,7 +33,7 @@ type Dataset struct {
 	userIDs        []string
 	itemIDs        []string
 	log            []interaction
-	byUser, byItem rows
+	byUser, byItem sparse.Rows
 	// places are in the order of byUser's entries.
 	places  []int32
 	baskets [][]int32
@@ -47,7 +49,7 @@ func (d *Dataset) Items() int { return len(d.itemIDs) }
 func (d *Dataset) Interactions() int { return len(d.log) }
 
 // Pairs is the number of distinct (user, item) pairs that training uses.
-func (d *Dataset) Pairs() int { return len(d.byUser.columns) }
+func (d *Dataset) Pairs() int { return len(d.byUser.Columns) }
 
 // What follows is not to be changed by the caller.
 
@@ -61,10 +63,10 @@ func (d *Dataset) ids() []string { return d.itemIDs }
 func (d *Dataset) entries() []interaction { return d.log }
 
 // ByUser holds damped weights, users x items.
-func (d *Dataset) ByUser() *rows { return &d.byUser }
+func (d *Dataset) ByUser() *sparse.Rows { return &d.byUser }
 
 // ByItem is the transpose of ByUser.
-func (d *Dataset) ByItem() *rows { return &d.byItem }
+func (d *Dataset) ByItem() *sparse.Rows { return &d.byItem }
 
 // timePlaces has, for each entry of ByUser, its place in the user's order of time: how many
 // different times of other items' last interactions lie before that of its own.
@@ -138,7 +140,7 @@ func (b *Builder) Build() *Dataset {
 
 // fill makes byUser, byItem and places from the log.
 func (d *Dataset) fill() {
-	d.byUser = newRows(len(d.userIDs), len(d.itemIDs))
+	d.byUser = sparse.NewRows(len(d.userIDs), len(d.itemIDs))
 	var pairs []pair
 	var times []uint32
 	for from := 0; from < len(d.log); {
@@ -152,14 +154,14 @@ func (d *Dataset) fill() {
 		times = slices.Compact(times)
 		for _, p := range pairs {
 			place, _ := slices.BinarySearch(times, p.last)
-			d.byUser.columns = append(d.byUser.columns, p.item)
-			d.byUser.values = append(d.byUser.values, float32(math.Max(damp(p.weight), leastValue)))
+			d.byUser.Columns = append(d.byUser.Columns, p.item)
+			d.byUser.Values = append(d.byUser.Values, float32(math.Max(damp(p.weight), leastValue)))
 			d.places = append(d.places, int32(place))
 		}
-		d.byUser.ends[user] = int64(len(d.byUser.columns))
+		d.byUser.Ends[user] = int64(len(d.byUser.Columns))
 	}
-	d.byUser.close()
-	d.byItem = d.byUser.transpose()
+	d.byUser.Close()
+	d.byItem = d.byUser.Transpose()
 }
 
 // pair is what one user did with one item.
@@ -207,12 +209,12 @@ func (d *Dataset) keep(chosen func(interaction) bool) *Dataset {
 
 // placesByItem are timePlaces for the entries of ByItem.
 func (d *Dataset) placesByItem() []int32 {
-	next := make([]int64, d.byItem.len())
+	next := make([]int64, d.byItem.Len())
 	for i := range next {
-		next[i], _ = d.byItem.span(int32(i))
+		next[i], _ = d.byItem.Span(int32(i))
 	}
 	places := make([]int32, len(d.places))
-	for k, i := range d.byUser.columns { // users come in order here and there
+	for k, i := range d.byUser.Columns { // users come in order here and there
 		places[next[i]] = d.places[k]
 		next[i]++
 	}
@@ -224,7 +226,7 @@ func (d *Dataset) placesByItem() []int32 {
 func (d *Dataset) dated() bool {
 	several, ordered := 0, 0
 	for u := range d.userIDs {
-		from, to := d.byUser.span(int32(u))
+		from, to := d.byUser.Span(int32(u))
 		if to-from < 2 {
 			continue
 		}
@@ -240,7 +242,7 @@ func (d *Dataset) dated() bool {
 func (d *Dataset) active() []int32 {
 	var active []int32
 	for i := range d.itemIDs {
-		if users, _ := d.byItem.row(int32(i)); len(users) > 0 {
+		if users, _ := d.byItem.Row(int32(i)); len(users) > 0 {
 			active = append(active, int32(i))
 		}
 	}
@@ -252,7 +254,7 @@ func (d *Dataset) active() []int32 {
 func (d *Dataset) popularity() []float32 {
 	sums := make([]float64, len(d.itemIDs))
 	for i := range sums {
-		_, values := d.byItem.row(int32(i))
+		_, values := d.byItem.Row(int32(i))
 		for _, x := range values {
 			sums[i] += float64(x)
 		}

@@ -45,7 +45,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 
 func TestTransposeTwice(t *testing.T) {
 	d := shop(1, 40, 30, 300)
-	twice := d.ByItem().transpose()
+	twice := d.ByItem().Transpose()
 	if !reflect.DeepEqual(twice, *d.ByUser()) {
 		t.Fatal("transposed twice is not the same")
 	}
@@ -57,7 +57,7 @@ func TestRobotsAreBounded(t *testing.T) {
 		b.Add("robot", name("i", i%5000), 1, int64(i))
 	}
 	d := b.Build()
-	columns, _ := d.ByUser().row(0)
+	columns, _ := d.ByUser().Row(0)
 	if len(columns) != MaxItemsPerUser || d.Interactions() != 100_000 {
 		t.Fatalf("%d items, %d interactions", len(columns), d.Interactions())
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -68,7 +69,7 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 	if s.popular, err = d.floats(int64(items)); err != nil {
 		return nil, err
 	}
-	for _, m := range []*rows{&s.similar, &s.together, &s.linear} {
+	for _, m := range []*sparse.Rows{&s.similar, &s.together, &s.linear} {
 		if *m, err = d.rows(items); err != nil {
 			return nil, err
 		}
@@ -91,10 +92,10 @@ func (d *decoder) snapshot() (*Snapshot, error) {
 func (s *Snapshot) check() error {
 	items := len(s.itemIDs)
 	ok := !slices.ContainsFunc(s.popular, func(x float32) bool { return x < 0 })
-	ok = ok && s.similar.len() == items && s.together.len() == items && s.similar.positive() && s.together.positive()
+	ok = ok && s.similar.Len() == items && s.together.Len() == items && s.similar.Positive() && s.together.Positive()
 	switch s.algorithm {
 	case EASE, Spectral:
-		ok = ok && s.linear.len() == items
+		ok = ok && s.linear.Len() == items
 	case ALS:
 		ok = ok && (s.factors.Cols > 0 || items == 0) && s.penalty.unobserved >= 0 && s.penalty.entry >= 0
 	case Blend:
@@ -151,39 +152,39 @@ func (d *decoder) ids(s *Snapshot) (int, error) {
 	return int(n), nil
 }
 
-func (d *decoder) rows(items int) (rows, error) {
+func (d *decoder) rows(items int) (sparse.Rows, error) {
 	n, err := d.number()
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
 	if n != 0 && int64(n) != int64(items) {
-		return rows{}, corrupt("number of rows")
+		return sparse.Rows{}, corrupt("number of rows")
 	}
-	m := rows{width: items}
+	m := sparse.Rows{Width: items}
 	var total int64
 	for range n {
 		length, err := d.number()
 		if err != nil {
-			return rows{}, err
+			return sparse.Rows{}, err
 		}
 		if int64(length) > int64(items) {
-			return rows{}, corrupt("length of a row")
+			return sparse.Rows{}, corrupt("length of a row")
 		}
 		total += int64(length)
-		m.ends = append(m.ends, total)
+		m.Ends = append(m.Ends, total)
 	}
-	if err := d.numbers(total, func(x uint32) { m.columns = append(m.columns, int32(x)) }); err != nil {
-		return rows{}, err
+	if err := d.numbers(total, func(x uint32) { m.Columns = append(m.Columns, int32(x)) }); err != nil {
+		return sparse.Rows{}, err
 	}
-	if m.values, err = d.floats(total); err != nil {
-		return rows{}, err
+	if m.Values, err = d.floats(total); err != nil {
+		return sparse.Rows{}, err
 	}
-	for r := range m.ends {
+	for r := range m.Ends {
 		last := int32(-1)
-		columns, _ := m.row(int32(r))
+		columns, _ := m.Row(int32(r))
 		for _, c := range columns {
 			if c <= last || int64(c) >= int64(items) {
-				return rows{}, corrupt("columns of a row")
+				return sparse.Rows{}, corrupt("columns of a row")
 			}
 			last = c
 		}

@@ -17,9 +17,9 @@ type marks struct{ users, items []uint64 }
 func marksOf(d *Dataset) marks {
 	m := marks{users: make([]uint64, d.Users()), items: make([]uint64, d.Items())}
 	for i := range m.items {
-		users, _ := d.ByItem().row(int32(i))
+		users, _ := d.ByItem().Row(int32(i))
 		for _, u := range users {
-			from, to := d.ByUser().span(u)
+			from, to := d.ByUser().Span(u)
 			m.items[i] += hashed(uint64(to - from))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
@@ -46,25 +47,25 @@ func (s ease) ridge(square float64) float64 {
 // debias is 0, (G_ii / mean of G_kk) ^ -debias: what many have says less of each. The
 // others' rows are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
 // event.ErrExhausted where r is too small beside X^T X for float32.
-func (s ease) fit(ctx context.Context, d *Dataset, workers int, done func(float64)) (rows, error) {
+func (s ease) fit(ctx context.Context, d *Dataset, workers int, done func(float64)) (sparse.Rows, error) {
 	active := d.active()
 	a, err := gramMatrix(ctx, d, active, s.near, workers, parallel.Share(done, 0, .1))
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
 	return s.solve(ctx, a, active, d.Items(), workers, parallel.Share(done, .1, 1))
 }
 
 // fitGram returns what fit does for a Dataset of the users that a Gram holds, which was made with the
 // same near.
-func (s ease) fitGram(ctx context.Context, g *Gram, workers int, done func(float64)) (rows, error) {
+func (s ease) fitGram(ctx context.Context, g *Gram, workers int, done func(float64)) (sparse.Rows, error) {
 	active := g.active()
 	return s.solve(ctx, g.matrix(active), active, g.items, workers, done)
 }
 
 // solve solves for the weights of some of the items, with the lower triangle of their X^T X,
 // which it destroys.
-func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items, workers int, done func(float64)) (rows, error) {
+func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items, workers int, done func(float64)) (sparse.Rows, error) {
 	n := len(active)
 	weights := s.weights(a)
 	for k := range active {
@@ -75,16 +76,16 @@ func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items
 		if errors.Is(err, dense.ErrNotPositiveDefinite) {
 			err = fmt.Errorf("%w: what is added to the diagonal is too small: %w", err, event.ErrExhausted)
 		}
-		return rows{}, fmt.Errorf("ease: %w", err)
+		return sparse.Rows{}, fmt.Errorf("ease: %w", err)
 	}
 	scale := make([]float32, n)
 	for k := range scale {
 		scale[k] = -1 / a.Data[k*n+k]
 	}
-	parts := make([][]Candidate, items)
+	parts := make([][]sparse.Candidate, items)
 	keep := s.keep(items)
 	err := parallel.Each(ctx, n, workers, 64, parallel.Share(done, .95, 1), func(_, from, to int) error {
-		var found strong
+		var found sparse.Strongest
 		for k := from; k < to; k++ {
 			row := a.Data[k*n : k*n+n]
 			for j, x := range scale {
@@ -95,18 +96,18 @@ func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items
 				parts[active[k]] = whole(row, active, items)
 				continue
 			}
-			kept := found.of(row, keep)
+			kept := found.Of(row, keep)
 			for q, c := range kept {
-				kept[q] = Candidate{Item: active[c.Item], Score: row[c.Item]}
+				kept[q] = sparse.Candidate{Item: active[c.Item], Score: row[c.Item]}
 			}
-			parts[active[k]] = ordered(kept)
+			parts[active[k]] = sparse.Ordered(kept)
 		}
 		return nil
 	})
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
-	return join(parts, items), nil
+	return sparse.Join(parts, items), nil
 }
 
 // wholeRows is the number of items up to which rows are kept whole: they are added up faster
@@ -125,8 +126,8 @@ func (s ease) keep(items int) int {
 }
 
 // whole returns a row with an entry for every item, those that are not active being 0.
-func whole(row []float32, active []int32, items int) []Candidate {
-	all := make([]Candidate, items)
+func whole(row []float32, active []int32, items int) []sparse.Candidate {
+	all := make([]sparse.Candidate, items)
 	for i := range all {
 		all[i].Item = int32(i)
 	}

@@ -48,8 +48,8 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 				if i == j {
 					want = 0
 				}
-				if !near(float64(got.at(int32(i), int32(j))), want, 1e-4) {
-					t.Fatalf("%v: (%d, %d) is %g, want %g", settings, i, j, got.at(int32(i), int32(j)), want)
+				if !near(float64(got.At(int32(i), int32(j))), want, 1e-4) {
+					t.Fatalf("%v: (%d, %d) is %g, want %g", settings, i, j, got.At(int32(i), int32(j)), want)
 				}
 			}
 		}
@@ -67,7 +67,7 @@ func TestEASEKeepsTheStrongest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range int32(d.Items()) {
-		if columns, _ := few.row(i); len(columns) > 5 {
+		if columns, _ := few.Row(i); len(columns) > 5 {
 			t.Fatalf("row %d has %d items", i, len(columns))
 		}
 	}

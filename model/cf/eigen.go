@@ -48,7 +48,7 @@ func (s *spectrum) decompose(ctx context.Context, k int, seed int64, workers int
 	k = min(max(k, 1), len(active))
 	l := min(k+k/8+16, len(active))
 	e := &eigen{spectrum: s, workers: workers, memory: s.newBlocks(workers)}
-	e.q, e.y = dense.Zeros(s.items.len(), l), dense.Zeros(s.items.len(), l)
+	e.q, e.y = dense.Zeros(s.items.Len(), l), dense.Zeros(s.items.Len(), l)
 	random := rand.New(rand.NewPCG(uint64(seed), 2))
 	random.Shuffle(len(active), func(i, j int) { active[i], active[j] = active[j], active[i] })
 	for place, i := range active {
@@ -75,7 +75,7 @@ func (s *spectrum) decompose(ctx context.Context, k int, seed int64, workers int
 	for k = min(k, len(e.values)); k > 0 && e.values[k-1] < eigenLeast; {
 		k--
 	}
-	s.vectors, s.values = dense.Zeros(s.items.len(), k), e.values[:k]
+	s.vectors, s.values = dense.Zeros(s.items.Len(), k), e.values[:k]
 	copyMatrix(s.vectors, columnsOf(e.q, 0, k))
 	return ctx.Err()
 }

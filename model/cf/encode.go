@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -110,15 +111,15 @@ func (e *encoder) settings(s Settings) {
 	}
 }
 
-func (e *encoder) rows(m *rows) {
-	e.number(uint32(len(m.ends)))
+func (e *encoder) rows(m *sparse.Rows) {
+	e.number(uint32(len(m.Ends)))
 	var from int64
-	for _, end := range m.ends {
+	for _, end := range m.Ends {
 		e.number(uint32(end - from))
 		from = end
 	}
-	for _, c := range m.columns {
+	for _, c := range m.Columns {
 		e.number(uint32(c))
 	}
-	e.floats(m.values)
+	e.floats(m.Values)
 }

@@ -34,7 +34,7 @@ func (e *encoder) blend(b *blend) {
 	e.number(1)
 	e.visits(&b.sequence.visits)
 	for k := range b.sequence.moves {
-		e.rows(&b.sequence.moves[k].rows)
+		e.rows(&b.sequence.moves[k].Rows)
 	}
 }
 
@@ -138,7 +138,7 @@ func (d *decoder) sequence(items int) (*sequence, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.len() != items || !m.positive() {
+		if m.Len() != items || !m.Positive() {
 			return nil, corrupt("moves")
 		}
 		counted = append(counted, moves{m})
@@ -152,7 +152,7 @@ func (b *blend) check(s *Snapshot) bool {
 	for _, name := range b.base {
 		switch name {
 		case EASE, Spectral:
-			ok = ok && s.linear.len() == len(s.itemIDs)
+			ok = ok && s.linear.Len() == len(s.itemIDs)
 		case ALS:
 			ok = ok && (s.factors.Cols > 0 || len(s.itemIDs) == 0)
 		case ItemKNN:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -33,8 +34,8 @@ func TestSequencesAreStored(t *testing.T) {
 		}
 		// A changed number is refused, or is one that scores all the same.
 		var rc recollection
-		var sums tally
-		sums.grow(d.Items())
+		var sums sparse.Tally
+		sums.Grow(d.Items())
 		for n := 3; n < len(stored); n += 1 + len(stored)/500 {
 			changed := bytes.Clone(stored)
 			changed[n] ^= 0x81
@@ -61,9 +62,9 @@ func TestSequencesThatCannotBeAreRefused(t *testing.T) {
 		"visits in no order":  func(q *sequence) { q.visits.starts[0] = math.MaxUint32 },
 		"an unknown item":     func(q *sequence) { q.visits.items[3] = 80 },
 		"an item below 0":     func(q *sequence) { q.visits.items[3] = -1 },
-		"columns in no order": func(q *sequence) { q.moves[0].columns[1] = q.moves[0].columns[0] },
-		"no chance":           func(q *sequence) { q.moves[0].values[2] = 0 },
-		"chance of no number": func(q *sequence) { q.moves[0].values[2] = float32(math.Inf(1)) },
+		"columns in no order": func(q *sequence) { q.moves[0].Columns[1] = q.moves[0].Columns[0] },
+		"no chance":           func(q *sequence) { q.moves[0].Values[2] = 0 },
+		"chance of no number": func(q *sequence) { q.moves[0].Values[2] = float32(math.Inf(1)) },
 		"no moves":            func(q *sequence) { q.moves[2] = moves{} },
 	} {
 		d := walks(3, 60, 80, 60)

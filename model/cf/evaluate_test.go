@@ -160,7 +160,7 @@ func TestFaintAndHugeWeights(t *testing.T) {
 			if err != nil {
 				t.Fatal(what, algorithm, err)
 			}
-			if !finite(s.linear.values) || !finite(s.factors.Data) || !finite(s.similar.values) {
+			if !finite(s.linear.Values) || !finite(s.factors.Data) || !finite(s.similar.Values) {
 				t.Errorf("%s, %s: not finite", what, algorithm)
 			}
 		}

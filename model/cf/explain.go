@@ -3,6 +3,8 @@ package cf
 import (
 	"cmp"
 	"slices"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // Contribution is what one signal of a history adds to an item's score.
@@ -52,10 +54,10 @@ func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
 }
 
 // linearParts tells what each item of the taste adds to an item's score: x_i B_i,item.
-func linearParts(m *rows, t *taste) func(item int32, into []float32) {
+func linearParts(m *sparse.Rows, t *taste) func(item int32, into []float32) {
 	return func(item int32, into []float32) {
 		for i, x := range t.values {
-			into[i] = x * m.at(t.items[i], item)
+			into[i] = x * m.At(t.items[i], item)
 		}
 	}
 }
@@ -78,7 +80,7 @@ func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into 
 				continue
 			}
 			for i, x := range t.values {
-				into[i] += b.shares[k] / sc.said[k].total * x * s.rowsOf(name).at(t.items[i], item)
+				into[i] += b.shares[k] / sc.said[k].total * x * s.rowsOf(name).At(t.items[i], item)
 			}
 		}
 		if b.sequence == nil {

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -15,7 +16,7 @@ import (
 // leave entries out.
 type filterTrial struct {
 	*spectrum
-	popular  []Candidate
+	popular  []sparse.Candidate
 	cases    []Case
 	protocol Protocol
 	workers  int
@@ -24,9 +25,9 @@ type filterTrial struct {
 func (s *spectrum) newTrial(d *Dataset, cases []Case, p Protocol, workers int) *filterTrial {
 	t := &filterTrial{spectrum: s, cases: cases, protocol: p, workers: max(workers, 1)}
 	for i, x := range d.popularity() {
-		t.popular = append(t.popular, Candidate{Item: int32(i), Score: x})
+		t.popular = append(t.popular, sparse.Candidate{Item: int32(i), Score: x})
 	}
-	byScore(t.popular)
+	sparse.ByScore(t.popular)
 	return t
 }
 
@@ -108,19 +109,19 @@ type trier struct {
 	// what is not 0 in it: a trier is a Ranker.
 	lines  blas32.General
 	answer []float32
-	scored []Candidate
+	scored []sparse.Candidate
 	taste  taste
 }
 
 func (t *filterTrial) newTrier(settings []Filter) *trier {
 	w := &trier{filterTrial: t, blocks: *t.newBlocks(1)[0], sources: map[source][]float64{}, parts: map[sharp]blas32.General{}, powers: map[float64][]float32{}}
-	w.lines = dense.Zeros(filterBlock, t.items.len())
+	w.lines = dense.Zeros(filterBlock, t.items.Len())
 	for _, set := range settings {
 		for _, part := range []sharp{set.step(), set.smooth()} {
 			if _, known := w.parts[part]; known {
 				continue
 			}
-			w.parts[part] = dense.Zeros(t.items.len(), filterBlock)
+			w.parts[part] = dense.Zeros(t.items.Len(), filterBlock)
 			if w.sources[part.source] == nil {
 				w.order = append(w.order, part.source)
 				w.powers[part.exponent], w.powers[-part.exponent] = w.filterTrial.powers(part.exponent), w.filterTrial.powers(-part.exponent)
@@ -194,7 +195,7 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 
 // eachValue calls fn for what a Snapshot makes of a history.
 func (w *trier) eachValue(history []Signal, fn func(item int32, x float32)) {
-	w.taste.read(history, w.items.len(), 0)
+	w.taste.read(history, w.items.Len(), 0)
 	for k, item := range w.taste.items {
 		fn(item, w.taste.values[k])
 	}
@@ -215,21 +216,21 @@ func (w *trier) blend(set Filter, cases int) {
 func (w *trier) Items() int { return len(w.popular) }
 
 // Popular has all items, best first.
-func (w *trier) Popular() []Candidate { return w.popular }
+func (w *trier) Popular() []sparse.Candidate { return w.popular }
 
 // Scorer returns the trier.
 func (w *trier) Scorer() Scorer { return w }
 
 // Score returns the answer, whatever the history.
-func (w *trier) Score([]Signal) []Candidate {
+func (w *trier) Score([]Signal) []sparse.Candidate {
 	w.scored = w.scored[:0]
 	for i, x := range w.answer {
 		if x > 0 {
-			w.scored = append(w.scored, Candidate{Item: int32(i), Score: x})
+			w.scored = append(w.scored, sparse.Candidate{Item: int32(i), Score: x})
 		}
 	}
 	return w.scored
 }
 
 // ScoreItems is Score.
-func (w *trier) ScoreItems(history []Signal, _ []int32) []Candidate { return w.Score(history) }
+func (w *trier) ScoreItems(history []Signal, _ []int32) []sparse.Candidate { return w.Score(history) }

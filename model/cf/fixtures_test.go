@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // shop makes a small random dataset: users x items interactions with repeats, and baskets.
@@ -54,20 +56,20 @@ func near(a, b, tolerance float64) bool {
 }
 
 // keepsTheStrongest holds rows to be the strongest entries of all, as they are there.
-func keepsTheStrongest(t *testing.T, few, all *rows) {
+func keepsTheStrongest(t *testing.T, few, all *sparse.Rows) {
 	t.Helper()
-	for i := range int32(few.len()) {
-		columns, values := few.row(i)
+	for i := range int32(few.Len()) {
+		columns, values := few.Row(i)
 		least := math.Inf(1)
 		for k, c := range columns {
-			if values[k] != all.at(i, c) {
+			if values[k] != all.At(i, c) {
 				t.Fatalf("row %d changed", i)
 			}
 			least = min(least, math.Abs(float64(values[k])))
 		}
-		others, sizes := all.row(i)
+		others, sizes := all.Row(i)
 		for k, c := range others {
-			if few.at(i, c) == 0 && math.Abs(float64(sizes[k])) > least {
+			if few.At(i, c) == 0 && math.Abs(float64(sizes[k])) > least {
 				t.Fatalf("row %d left %g out and kept %g", i, sizes[k], least)
 			}
 		}
@@ -130,23 +132,23 @@ func trailsOf(d *Dataset) [][]int32 {
 }
 
 // holdTally compares sums to what they must be, each to one part in ten thousand, and empties t.
-func holdTally(t *testing.T, got *tally, want map[int32]float64) {
+func holdTally(t *testing.T, got *sparse.Tally, want map[int32]float64) {
 	t.Helper()
-	for j, x := range got.sum {
+	for j, x := range got.Sum {
 		if math.Abs(float64(x)-want[int32(j)]) > 1e-4*want[int32(j)]+1e-7 {
 			t.Fatalf("item %d scores %g, want %g", j, x, want[int32(j)])
 		}
-		if touched := slices.Contains(got.touched, int32(j)); touched != (x != 0) {
+		if touched := slices.Contains(got.Touched, int32(j)); touched != (x != 0) {
 			t.Fatalf("item %d scores %g, touched: %v", j, x, touched)
 		}
 	}
-	touched := slices.Clone(got.touched)
+	touched := slices.Clone(got.Touched)
 	slices.Sort(touched)
-	if len(slices.Compact(touched)) != len(got.touched) {
+	if len(slices.Compact(touched)) != len(got.Touched) {
 		t.Fatal("touched twice")
 	}
-	got.reset()
-	if len(got.touched) > 0 || slices.ContainsFunc(got.sum, func(x float32) bool { return x != 0 }) {
+	got.Reset()
+	if len(got.Touched) > 0 || slices.ContainsFunc(got.Sum, func(x float32) bool { return x != 0 }) {
 		t.Fatal("not empty after a reset")
 	}
 }

@@ -136,8 +136,8 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, w
 		place[i] = int32(k)
 	}
 	columns, counts := make([]int32, d.Pairs()), make([]int32, d.Pairs())
-	for k, i := range byUser.columns {
-		columns[k], counts[k] = place[i], units(byUser.values[k])
+	for k, i := range byUser.Columns {
+		columns[k], counts[k] = place[i], units(byUser.Values[k])
 	}
 	a := dense.Zeros(n, n)
 	sums := make([][]int64, max(workers, 1))
@@ -147,13 +147,13 @@ func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, w
 		}
 		for k := from; k < to; k++ {
 			row := sums[worker][:k+1]
-			users, values := byItem.row(items[k])
-			first, _ := byItem.span(items[k])
+			users, values := byItem.Row(items[k])
+			first, _ := byItem.Span(items[k])
 			for m, u := range users {
 				if m&0xfff == 0xfff && ctx.Err() != nil {
 					return ctx.Err()
 				}
-				begin, end := byUser.span(u)
+				begin, end := byUser.Span(u)
 				x := int64(units(values[m]))
 				others, place := counts[begin:end], ownPlaces[first+int64(m)]
 				at := places[begin:end]

@@ -19,8 +19,8 @@ func gramOf(d *Dataset, near float64, keep func(u int32) bool) *Gram {
 }
 
 func entriesOf(d *Dataset, u int32) (items []int32, values []float32, places []int32) {
-	from, to := d.ByUser().span(u)
-	return d.ByUser().columns[from:to], d.ByUser().values[from:to], d.timePlaces()[from:to]
+	from, to := d.ByUser().Span(u)
+	return d.ByUser().Columns[from:to], d.ByUser().Values[from:to], d.timePlaces()[from:to]
 }
 
 func everybody(int32) bool { return true }
@@ -75,7 +75,7 @@ func sameRows(t *rapid.T, g *Gram, d *Dataset, settings ease) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(refit.ends, fit.ends) || !slices.Equal(refit.columns, fit.columns) || !slices.Equal(refit.values, fit.values) {
+	if !slices.Equal(refit.Ends, fit.Ends) || !slices.Equal(refit.Columns, fit.Columns) || !slices.Equal(refit.Values, fit.Values) {
 		t.Fatal("the models differ")
 	}
 }

@@ -94,7 +94,7 @@ func (h *holdout) ask(user int32, relevant []int32) {
 	history, items := h.past.historyOf(user)
 	c := Case{History: history, Hidden: items}
 	for _, item := range relevant {
-		if users, _ := h.past.ByItem().row(item); len(users) > 0 {
+		if users, _ := h.past.ByItem().Row(item); len(users) > 0 {
 			c.Relevant = append(c.Relevant, item)
 		}
 	}
@@ -161,7 +161,7 @@ func holdRandom(d *Dataset, of sample) *holdout {
 	m := marksOf(d)
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
-		columns, _ := d.ByUser().row(int32(user))
+		columns, _ := d.ByUser().Row(int32(user))
 		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
 		if n < 1 {
 			continue
@@ -193,7 +193,7 @@ func holdLast(d *Dataset, of sample) *holdout {
 	}
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
-		columns, _ := d.ByUser().row(int32(user))
+		columns, _ := d.ByUser().Row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
 			gone[x.user] = []int32{x.item}
 		}
@@ -216,7 +216,7 @@ func holdNext(d *Dataset, of sample) *holdout {
 				continue
 			}
 			c := Case{History: NewHistory(signals[:k])}
-			if users, _ := h.past.ByItem().row(x.item); len(users) > 0 {
+			if users, _ := h.past.ByItem().Row(x.item); len(users) > 0 {
 				c.Relevant = []int32{x.item}
 			} else {
 				c.Unknown = 1

@@ -33,7 +33,7 @@ func TestNothingLeaks(t *testing.T) {
 				t.Fatal("a case without past or without future")
 			}
 			for _, item := range c.Relevant {
-				if users, _ := h.past.ByItem().row(item); len(users) == 0 {
+				if users, _ := h.past.ByItem().Row(item); len(users) == 0 {
 					t.Fatal("a relevant item that no model can know")
 				}
 				known := slices.ContainsFunc(c.History, func(x Signal) bool { return x.Item == item })

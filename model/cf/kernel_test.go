@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -88,10 +89,10 @@ func (s *Snapshot) kernelBytes(history []Signal) int {
 	const entry, sum, number = 8, 4, 4
 	var t taste
 	t.read(history, len(s.itemIDs), s.settings.Fade)
-	rowBytes := func(m *rows, items []int32) (bytes int) {
+	rowBytes := func(m *sparse.Rows, items []int32) (bytes int) {
 		for _, item := range items {
-			columns, _ := m.row(item)
-			if len(columns) == m.width { // columns are not read, and sums stay in the nearest cache
+			columns, _ := m.Row(item)
+			if len(columns) == m.Width { // columns are not read, and sums stay in the nearest cache
 				bytes += len(columns) * number
 				continue
 			}
@@ -112,7 +113,7 @@ func (s *Snapshot) kernelBytes(history []Signal) int {
 		return fold + scored
 	}
 	bytes := fold + scored + rowBytes(&s.linear, t.items) + rowBytes(&s.similar, t.items)
-	s.blend.sequence.eachRow(t.trail, func(m *rows, items []int32) { bytes += rowBytes(m, items) })
+	s.blend.sequence.eachRow(t.trail, func(m *sparse.Rows, items []int32) { bytes += rowBytes(m, items) })
 	return bytes
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -18,11 +19,11 @@ const knnShrink = 10
 //
 // with x the damped weights. O(sum over users of items^2) time, O(items) memory a worker
 // beside the result.
-func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
-	items := d.ByItem().len()
-	share := make([]float64, d.ByUser().len())
+func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
+	items := d.ByItem().Len()
+	share := make([]float64, d.ByUser().Len())
 	for u := range share {
-		_, values := d.ByUser().row(int32(u))
+		_, values := d.ByUser().Row(int32(u))
 		var square float64
 		for _, x := range values {
 			square += float64(x) * float64(x)
@@ -33,39 +34,39 @@ func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float
 	}
 	norm := make([]float64, items)
 	for i := range norm {
-		users, values := d.ByItem().row(int32(i))
+		users, values := d.ByItem().Row(int32(i))
 		for k, u := range users {
 			norm[i] += float64(values[k]) * float64(values[k]) * share[u]
 		}
 		norm[i] = math.Sqrt(norm[i])
 	}
-	parts := make([][]Candidate, items)
-	sums := newSums(workers, items)
+	parts := make([][]sparse.Candidate, items)
+	sums := sparse.NewSums(workers, items)
 	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
 			if err := cooccur(ctx, d, int32(i), share, s); err != nil {
 				return err
 			}
-			found := s.drain(func(j int32, sum float64) float64 {
+			found := s.Drain(func(j int32, sum float64) float64 {
 				if int(j) == i {
 					return 0
 				}
 				return sum / (norm[i]*norm[j] + knnShrink)
 			})
-			parts[i] = ordered(keepBest(found, n))
+			parts[i] = sparse.Ordered(sparse.KeepBest(found, n))
 		}
 		return nil
 	})
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
-	return join(parts, items), nil
+	return sparse.Join(parts, items), nil
 }
 
 // cooccur sums x_ui x_uj share_u over the users of item i into s, for every j.
-func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sums) error {
-	users, values := d.ByItem().row(i)
+func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sparse.Sums) error {
+	users, values := d.ByItem().Row(i)
 	for k, u := range users {
 		if k&0x3ff == 0x3ff {
 			if err := ctx.Err(); err != nil {
@@ -76,9 +77,9 @@ func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sums)
 		if share != nil {
 			x *= share[u]
 		}
-		columns, others := d.ByUser().row(u)
+		columns, others := d.ByUser().Row(u)
 		for m, j := range columns {
-			s.add(j, x*float64(others[m]))
+			s.Add(j, x*float64(others[m]))
 		}
 	}
 	return nil

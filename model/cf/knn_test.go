@@ -32,8 +32,8 @@ func TestNeighboursAreCosines(t *testing.T) {
 			if i == j {
 				want = 0
 			}
-			if !near(float64(got.at(int32(i), int32(j))), want, 1e-5) {
-				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.at(int32(i), int32(j)), want)
+			if !near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
+				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.At(int32(i), int32(j)), want)
 			}
 		}
 	}

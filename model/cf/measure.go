@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -14,7 +15,7 @@ import (
 type Ranker interface {
 	Items() int
 	// Popular has all items, best first.
-	Popular() []Candidate
+	Popular() []sparse.Candidate
 	// Scorer returns what scores for one worker.
 	Scorer() Scorer
 }
@@ -23,9 +24,9 @@ type Ranker interface {
 // changed by the caller.
 type Scorer interface {
 	// Score returns scores for the items that a history, oldest first, speaks for, in no order.
-	Score(history []Signal) []Candidate
+	Score(history []Signal) []sparse.Candidate
 	// ScoreItems is Score for when the given items matter only.
-	ScoreItems(history []Signal, items []int32) []Candidate
+	ScoreItems(history []Signal, items []int32) []sparse.Candidate
 }
 
 // Measurement is what a ranker's lists reached.
@@ -231,7 +232,7 @@ func (l *lister) measure(c *Case) [len(listMetrics)]float64 {
 func (l *lister) rank(c *Case) {
 	l.turn += 2
 	l.list = l.list[:0]
-	var scored []Candidate
+	var scored []sparse.Candidate
 	if c.Candidates == nil {
 		scored = l.scorer.Score(c.History)
 	} else {
@@ -257,8 +258,8 @@ func (l *lister) rank(c *Case) {
 			kept = append(kept, x)
 		}
 	}
-	kept = keepBest(kept, l.protocol.K)
-	byScore(kept)
+	kept = sparse.KeepBest(kept, l.protocol.K)
+	sparse.ByScore(kept)
 	for _, x := range kept {
 		l.take(x.Item)
 	}

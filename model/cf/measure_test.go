@@ -10,24 +10,25 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
 // told is a ranker of ten items whose scores are given; 9 is the most popular, 0 the least.
-type told []Candidate
+type told []sparse.Candidate
 
 func (r told) Items() int { return 10 }
 
 func (r told) Scorer() Scorer { return r }
 
-func (r told) Score([]Signal) []Candidate { return slices.Clone(r) }
+func (r told) Score([]Signal) []sparse.Candidate { return slices.Clone(r) }
 
-func (r told) ScoreItems([]Signal, []int32) []Candidate { return slices.Clone(r) }
+func (r told) ScoreItems([]Signal, []int32) []sparse.Candidate { return slices.Clone(r) }
 
-func (r told) Popular() []Candidate {
-	var all []Candidate
+func (r told) Popular() []sparse.Candidate {
+	var all []sparse.Candidate
 	for i := int32(9); i >= 0; i-- {
-		all = append(all, Candidate{Item: i, Score: float32(i)})
+		all = append(all, sparse.Candidate{Item: i, Score: float32(i)})
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -46,7 +47,7 @@ type moving struct {
 
 // moves are the chances of getting from an item, the row, to others, the columns, within a
 // visit: items x items, all above 0. The rows are stored, and nothing is derived.
-type moves struct{ rows }
+type moves struct{ sparse.Rows }
 
 // count returns the moves of visits, whose items are 0 to items-1:
 //
@@ -68,8 +69,8 @@ func (k moving) count(ctx context.Context, v *visits, at *places, workers int, d
 		fade[distance] = math.Exp(-float64(distance-1) / k.reach)
 	}
 	weight := k.weights(v.len())
-	parts := make([][]Candidate, items)
-	sums := newSums(workers, items)
+	parts := make([][]sparse.Candidate, items)
+	sums := sparse.NewSums(workers, items)
 	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
@@ -80,14 +81,14 @@ func (k moving) count(ctx context.Context, v *visits, at *places, workers int, d
 				visit := at.visit[p]
 				k.move(v, int(visit), int64(p), weight[visit], fade, s)
 			}
-			parts[i] = ordered(keepBest(k.shares(s), k.width))
+			parts[i] = sparse.Ordered(sparse.KeepBest(k.shares(s), k.width))
 		}
 		return nil
 	})
 	if err != nil {
 		return moves{}, err
 	}
-	return moves{join(parts, items)}, nil
+	return moves{sparse.Join(parts, items)}, nil
 }
 
 // weights returns what each of n visits counts, oldest first.
@@ -103,29 +104,29 @@ func (k moving) weights(n int) []float64 {
 }
 
 // move adds what place p of a visit says to s.
-func (k moving) move(v *visits, visit int, p int64, weight float64, fade []float64, s *sums) {
+func (k moving) move(v *visits, visit int, p int64, weight float64, fade []float64, s *sparse.Sums) {
 	if weight == 0 {
 		return
 	}
 	if k.direction != backward {
 		for q := p + 1; q < min(v.ends[visit], p+1+moveSpan); q++ {
-			s.add(v.items[q], weight*fade[q-p])
+			s.Add(v.items[q], weight*fade[q-p])
 		}
 	}
 	if k.direction != forward {
 		for q := p - 1; q >= max(v.from(visit), p-moveSpan); q-- {
-			s.add(v.items[q], weight*fade[p-q])
+			s.Add(v.items[q], weight*fade[p-q])
 		}
 	}
 }
 
 // shares empties s into a row.
-func (k moving) shares(s *sums) []Candidate {
+func (k moving) shares(s *sparse.Sums) []sparse.Candidate {
 	total := k.shrink
-	for _, j := range s.touched {
-		total += s.sum[j]
+	for _, j := range s.Touched {
+		total += s.Sum[j]
 	}
-	return s.drain(func(_ int32, sum float64) float64 {
+	return s.Drain(func(_ int32, sum float64) float64 {
 		if sum < moveLeast*total {
 			return 0
 		}
@@ -137,21 +138,21 @@ func (k moving) shares(s *sums) []Candidate {
 // matrix of the hopFrom strongest entries of each row, of which the hopWidth strongest remain.
 // O(items * hopFrom^2).
 func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (moves, error) {
-	items := m.len()
-	one := m.best(hopFrom)
-	parts := make([][]Candidate, items)
-	sums := newSums(workers, items)
+	items := m.Len()
+	one := m.Best(hopFrom)
+	parts := make([][]sparse.Candidate, items)
+	sums := sparse.NewSums(workers, items)
 	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		s := sums[worker]
 		for i := from; i < to; i++ {
-			via, first := one.row(int32(i))
+			via, first := one.Row(int32(i))
 			for k, j := range via {
-				columns, second := one.row(j)
+				columns, second := one.Row(j)
 				for n, c := range columns {
-					s.add(c, float64(first[k])*float64(second[n]))
+					s.Add(c, float64(first[k])*float64(second[n]))
 				}
 			}
-			parts[i] = ordered(keepBest(s.drain(func(_ int32, sum float64) float64 {
+			parts[i] = sparse.Ordered(sparse.KeepBest(s.Drain(func(_ int32, sum float64) float64 {
 				if sum < moveLeast {
 					return 0
 				}
@@ -163,7 +164,7 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 	if err != nil {
 		return moves{}, err
 	}
-	return moves{join(parts, items)}, nil
+	return moves{sparse.Join(parts, items)}, nil
 }
 
 // score adds the moves from the newest items of a trail, newest first:
@@ -172,17 +173,17 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 //
 // Terms whose exp is below fadeLeast, and items that the moves do not know, are left out.
 // O(last * row), and no memory.
-func (m *moves) score(trail []int32, decay float64, last int, t *tally) {
+func (m *moves) score(trail []int32, decay float64, last int, t *sparse.Tally) {
 	trail = trail[:min(len(trail), last)]
 	for k, item := range trail {
 		if k+1 < len(trail) {
-			m.fetch(trail[k+1])
+			m.Fetch(trail[k+1])
 		}
 		x := float32(math.Exp(-float64(k) / decay))
 		if x < fadeLeast {
 			return
 		}
-		columns, values := m.row(item)
-		t.addRow(x, columns, values)
+		columns, values := m.Row(item)
+		t.AddRow(x, columns, values)
 	}
 }

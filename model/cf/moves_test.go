@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // movings are ways to count moves.
@@ -48,7 +50,7 @@ func TestMovesAreShares(t *testing.T) {
 					total += x
 				}
 				for j, x := range c[i*n : i*n+n] {
-					if share := float64(got.at(int32(i), int32(j))); math.Abs(share-x/total) > 1e-5*share+1.01*moveLeast {
+					if share := float64(got.At(int32(i), int32(j))); math.Abs(share-x/total) > 1e-5*share+1.01*moveLeast {
 						t.Fatalf("%s, %+v: (%d, %d) is %g, want %g", name, k, i, j, share, x/total)
 					}
 				}
@@ -61,8 +63,8 @@ func TestMovesAreShares(t *testing.T) {
 // holdMoves holds scores and two hops to their formulas.
 func holdMoves(t *testing.T, d *Dataset, m *moves) {
 	t.Helper()
-	var sums tally
-	sums.grow(d.Items())
+	var sums sparse.Tally
+	sums.Grow(d.Items())
 	for _, trail := range trailsOf(d) {
 		for _, last := range []int{1, 20} {
 			for _, decay := range []float64{.01, 1.5} {
@@ -70,7 +72,7 @@ func holdMoves(t *testing.T, d *Dataset, m *moves) {
 				for k, item := range trail[:min(last, len(trail))] {
 					for j := range int32(d.Items()) {
 						if x := math.Exp(-float64(k) / decay); x >= fadeLeast {
-							want[j] += x * float64(m.at(item, j))
+							want[j] += x * float64(m.At(item, j))
 						}
 					}
 				}
@@ -85,8 +87,8 @@ func holdMoves(t *testing.T, d *Dataset, m *moves) {
 	}
 	one := make([]map[int32]float64, d.Items())
 	for i := range one {
-		row := m.candidates(int32(i), nil)
-		byScore(row)
+		row := m.Candidates(int32(i), nil)
+		sparse.ByScore(row)
 		one[i] = map[int32]float64{}
 		for _, c := range row[:min(len(row), hopFrom)] {
 			one[i][c.Item] = float64(c.Score)
@@ -98,7 +100,7 @@ func holdMoves(t *testing.T, d *Dataset, m *moves) {
 			for via, x := range one[i] {
 				want += x * one[via][j]
 			}
-			if got := float64(two.at(int32(i), j)); math.Abs(got-want) > 1e-5*got+1.01*moveLeast {
+			if got := float64(two.At(int32(i), j)); math.Abs(got-want) > 1e-5*got+1.01*moveLeast {
 				t.Fatalf("two hops (%d, %d) are %g, want %g", i, j, got, want)
 			}
 		}
@@ -118,8 +120,8 @@ func TestMovesKeepTheStrongest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range int32(d.Items()) {
-		want := ordered(keepBest(all.candidates(i, nil), 5))
-		if got := few.candidates(i, nil); !slices.Equal(got, want) {
+		want := sparse.Ordered(sparse.KeepBest(all.Candidates(i, nil), 5))
+		if got := few.Candidates(i, nil); !slices.Equal(got, want) {
 			t.Fatalf("row %d is %v, want %v", i, got, want)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 func TestPartsDoNotDependOnWorkers(t *testing.T) {
@@ -48,7 +50,7 @@ type parts struct {
 	moves  moves
 	recall recall
 	rc     recollection
-	sums   tally
+	sums   sparse.Tally
 }
 
 func newParts(t testing.TB, d *Dataset) *parts {
@@ -61,7 +63,7 @@ func newParts(t testing.TB, d *Dataset) *parts {
 		t.Fatal(err)
 	}
 	p.recall = recallOf(v, d.Items(), recalling{decay: 1.5, power: 4, future: .5, moments: 2000})
-	p.sums.grow(d.Items())
+	p.sums.Grow(d.Items())
 	return &p
 }
 
@@ -81,7 +83,7 @@ func TestPartsScoreWithoutAllocating(t *testing.T) {
 		if n := testing.AllocsPerRun(3, func() {
 			for _, trail := range trails {
 				score(trail)
-				p.sums.reset()
+				p.sums.Reset()
 			}
 		}); n != 0 {
 			t.Errorf("%s: %g allocations", name, n)
@@ -129,7 +131,7 @@ func BenchmarkParts(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
 				score(trails[n%len(trails)])
-				p.sums.reset()
+				p.sums.Reset()
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -54,7 +55,7 @@ type recall struct {
 	visits visits
 
 	// found has, for each item, the places of its newest moments, increasing, with x_p,i / |x_p|.
-	found rows
+	found sparse.Rows
 	// left is how many places of its visit come after each place.
 	left []uint8
 	// past are the weights by places back, later those by places on.
@@ -74,8 +75,8 @@ func (m *recall) index(items int) {
 	m.past = fading(m.decay, recallClicks, 0)
 	m.later = fading(m.future, maxVisit, recallFuture)
 	m.left = make([]uint8, len(m.visits.items))
-	m.found = newRows(items, len(m.visits.items))
-	counts := m.found.ends
+	m.found = sparse.NewRows(items, len(m.visits.items))
+	counts := m.found.Ends
 	var x vector
 	for k := range m.visits.len() {
 		from, end := m.visits.from(k), m.visits.ends[k]
@@ -95,7 +96,7 @@ func (m *recall) index(items int) {
 		sum += min(n, int64(m.moments))
 		counts[i], next[i] = sum, sum
 	}
-	m.found.columns, m.found.values = make([]int32, sum), make([]float32, sum)
+	m.found.Columns, m.found.Values = make([]int32, sum), make([]float32, sum)
 	for k := m.visits.len() - 1; k >= 0; k-- {
 		from := m.visits.from(k)
 		for p := m.visits.ends[k] - 2; p >= from; p-- {
@@ -106,7 +107,7 @@ func (m *recall) index(items int) {
 					continue
 				}
 				next[i]--
-				m.found.columns[next[i]], m.found.values[next[i]] = int32(p), x.weights[n]/length
+				m.found.Columns[next[i]], m.found.Values[next[i]] = int32(p), x.weights[n]/length
 			}
 		}
 	}
@@ -196,7 +197,7 @@ type recallSay struct {
 // score adds what came after the moments like the trail, newest first, to t. Items that are not
 // known take their place and find nothing. O(recallClicks * moments), and no memory once rc has
 // grown.
-func (m *recall) score(trail []int32, rc *recollection, t *tally) {
+func (m *recall) score(trail []int32, rc *recollection, t *sparse.Tally) {
 	var x vector
 	for k, item := range trail[:min(len(trail), recallClicks)] {
 		x.add(item, m.past[k])
@@ -219,7 +220,7 @@ func (m *recall) score(trail []int32, rc *recollection, t *tally) {
 	}
 	rc.used = rc.used[:0]
 	for _, one := range rc.says {
-		t.addRow(one.say/total, one.next, m.later)
+		t.AddRow(one.say/total, one.next, m.later)
 	}
 }
 
@@ -235,7 +236,7 @@ func (m *recall) look(x *vector, length float32, rc *recollection) {
 		}
 	}
 	for _, item := range x.items[:enter] {
-		moments, _ := m.found.row(item)
+		moments, _ := m.found.Row(item)
 		most += len(moments)
 	}
 	if most == 0 {
@@ -248,7 +249,7 @@ func (m *recall) look(x *vector, length float32, rc *recollection) {
 	rc.used = slices.Grow(rc.used, most)
 	slots, shift := rc.slots[:1<<size], 32-size
 	for k, item := range x.items[:x.n] {
-		moments, values := m.found.row(item)
+		moments, values := m.found.Row(item)
 		values = values[:len(moments)]
 		w, insert := x.weights[k], k < enter
 		for n, p := range moments {

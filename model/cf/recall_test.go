@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // recallings are ways to remember moments; the second looks at few.
@@ -20,9 +22,9 @@ func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
 		v := visitsOf(d)
 		for _, k := range recallings {
 			m := recallOf(v, d.Items(), k)
-			var sums tally
+			var sums sparse.Tally
 			var rc recollection
-			sums.grow(d.Items())
+			sums.Grow(d.Items())
 			held := 0
 			for _, trail := range trailsOf(d) {
 				m.score(trail, &rc, &sums)
@@ -30,7 +32,7 @@ func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
 					holdTally(t, &sums, want)
 					held++
 				}
-				sums.reset()
+				sums.Reset()
 			}
 			if held < 20 {
 				t.Errorf("%s, %+v: %d trails were held to the formula", name, k, held)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -31,9 +32,9 @@ const (
 type Scratch struct {
 	taste taste
 	// tally is empty between calls.
-	tally tally
-	seeds []Candidate
-	out   []Candidate
+	tally sparse.Tally
+	seeds []sparse.Candidate
+	out   []sparse.Candidate
 	fold  folding
 	blending
 }
@@ -46,7 +47,7 @@ type Scratch struct {
 // item's row, O(history * row). ALS: fold-in of the visitor's factors, O(history rank +
 // rank^2), then O(rank) an item. A blend: what its parts take, and O(candidates features).
 // Popularity: the most popular items, whatever the history.
-func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
+func (s *Snapshot) Score(history []Signal, sc *Scratch) []sparse.Candidate {
 	sc.out = sc.out[:0]
 	if s.algorithm == Popularity {
 		sc.out = append(sc.out, s.best[:min(len(s.best), popularHead)]...)
@@ -68,7 +69,7 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []Candidate {
 // ScoreItems is Score for when the given items matter only: where the history speaks for
 // them they are in the result, which may hold others, too. Items that the model does not know
 // are left out, and a blend ranks those that repeat once.
-func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Candidate {
+func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []sparse.Candidate {
 	if s.algorithm != ALS && s.algorithm != Blend {
 		return s.Score(history, sc)
 	}
@@ -82,7 +83,7 @@ func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []Ca
 			if i < 0 || int(i) >= len(s.itemIDs) {
 				continue
 			}
-			sc.out = append(sc.out, Candidate{Item: i, Score: dense.Dot(sc.fold.user, s.factor(i))})
+			sc.out = append(sc.out, sparse.Candidate{Item: i, Score: dense.Dot(sc.fold.user, s.factor(i))})
 		}
 	}
 	return sc.out
@@ -97,59 +98,61 @@ type scorer struct {
 	scratch  Scratch
 }
 
-func (s *scorer) Score(history []Signal) []Candidate { return s.snapshot.Score(history, &s.scratch) }
+func (s *scorer) Score(history []Signal) []sparse.Candidate {
+	return s.snapshot.Score(history, &s.scratch)
+}
 
-func (s *scorer) ScoreItems(history []Signal, items []int32) []Candidate {
+func (s *scorer) ScoreItems(history []Signal, items []int32) []sparse.Candidate {
 	return s.snapshot.ScoreItems(history, items, &s.scratch)
 }
 
 // scoreRows adds the rows of the history up.
-func (s *Snapshot) scoreRows(m *rows, sc *Scratch) []Candidate {
+func (s *Snapshot) scoreRows(m *sparse.Rows, sc *Scratch) []sparse.Candidate {
 	s.scatter(m, sc)
-	sc.out = sc.tally.drain(sc.out)
+	sc.out = sc.tally.Drain(sc.out)
 	return sc.out
 }
 
 // scatter adds the rows of the history up in the tally, which is empty.
-func (s *Snapshot) scatter(m *rows, sc *Scratch) {
+func (s *Snapshot) scatter(m *sparse.Rows, sc *Scratch) {
 	n, t, whole := len(s.itemIDs), &sc.tally, false
-	t.grow(n)
+	t.Grow(n)
 	entries := 0 // the ends of rows are far from each other, too: they are looked up all at once
 	for _, item := range sc.taste.items {
-		from, to := m.span(item)
+		from, to := m.Span(item)
 		entries += int(to - from)
 	}
-	t.touched = slices.Grow(t.touched, min(entries, n))
+	t.Touched = slices.Grow(t.Touched, min(entries, n))
 	for k, item := range sc.taste.items {
 		if k+1 < len(sc.taste.items) {
-			m.fetch(sc.taste.items[k+1])
+			m.Fetch(sc.taste.items[k+1])
 		}
-		columns, values := m.row(item)
+		columns, values := m.Row(item)
 		if len(columns) < n {
-			t.addRow(sc.taste.values[k], columns, values)
+			t.AddRow(sc.taste.values[k], columns, values)
 			continue
 		}
-		dense.Axpy(sc.taste.values[k], values, t.sum[:n]) // and no columns are read
+		dense.Axpy(sc.taste.values[k], values, t.Sum[:n]) // and no columns are read
 		whole = true
 	}
 	if whole {
-		t.touched = t.touched[:0]
+		t.Touched = t.Touched[:0]
 		for i := range n {
-			t.touched = append(t.touched, int32(i))
+			t.Touched = append(t.Touched, int32(i))
 		}
 	}
 }
 
 // scoreFactors folds the visitor in and scores all items of a small catalog, or the
 // candidates of a large one.
-func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
+func (s *Snapshot) scoreFactors(sc *Scratch) []sparse.Candidate {
 	if !s.foldIn(&sc.taste, &sc.fold) {
 		return sc.out
 	}
 	if len(s.itemIDs) <= FullScanItems {
 		sc.out = slices.Grow(sc.out, len(s.itemIDs))
 		for i := range s.itemIDs {
-			sc.out = append(sc.out, Candidate{Item: int32(i)})
+			sc.out = append(sc.out, sparse.Candidate{Item: int32(i)})
 		}
 	} else {
 		s.nominate(sc)
@@ -163,17 +166,17 @@ func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
 // nominate puts the items that are nearest to the history that was folded in, and the most
 // popular ones, into sc.out.
 func (s *Snapshot) nominate(sc *Scratch) {
-	sc.tally.grow(len(s.itemIDs))
+	sc.tally.Grow(len(s.itemIDs))
 	sc.seeds = sc.seeds[:0]
 	for k, item := range sc.taste.items {
-		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.taste.values[k]})
+		sc.seeds = append(sc.seeds, sparse.Candidate{Item: item, Score: sc.taste.values[k]})
 	}
-	for _, seed := range keepBest(sc.seeds, factorSeeds) {
-		columns, values := s.near.row(seed.Item)
-		sc.tally.addRow(seed.Score, columns, values)
+	for _, seed := range sparse.KeepBest(sc.seeds, factorSeeds) {
+		columns, values := s.near.Row(seed.Item)
+		sc.tally.AddRow(seed.Score, columns, values)
 	}
 	for _, c := range s.best[:factorPopular] {
-		sc.tally.add(c.Item, math.MaxFloat32) // what is added to is lost in it
+		sc.tally.Add(c.Item, math.MaxFloat32) // what is added to is lost in it
 	}
-	sc.out = keepBest(sc.tally.drain(sc.out), factorCandidates+factorPopular)
+	sc.out = sparse.KeepBest(sc.tally.Drain(sc.out), factorCandidates+factorPopular)
 }

@@ -3,13 +3,15 @@ package cf
 import (
 	"math"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // checkExplain holds Explain to scores: the parts of the history must add up to the score.
 func checkExplain(t *testing.T, s *Snapshot, history []Signal) {
 	t.Helper()
 	var sc Scratch
-	for _, c := range append([]Candidate(nil), s.Score(history, &sc)...) {
+	for _, c := range append([]sparse.Candidate(nil), s.Score(history, &sc)...) {
 		var share float64
 		for k, part := range s.Explain(history, c.Item) {
 			share += float64(part.Share)
@@ -56,7 +58,7 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 				value *= math.Exp2(-float64(newer) / fade)
 			}
 			for j := range int32(d.Items()) {
-				want[j] += value * float64(m.at(x.Item, j))
+				want[j] += value * float64(m.At(x.Item, j))
 			}
 		}
 		var sc Scratch

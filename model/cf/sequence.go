@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -87,7 +88,7 @@ func (q *sequence) derive(items int) {
 		m := recallOf(q.visits, items, k)
 		if first := q.recalls; len(first) > 0 && k.moments == first[0].moments {
 			// They find the same moments, which weigh something else: less memory, and less to read.
-			m.found.ends, m.found.columns, m.left = first[0].found.ends, first[0].found.columns, first[0].left
+			m.found.Ends, m.found.Columns, m.left = first[0].found.Ends, first[0].found.Columns, first[0].left
 		}
 		q.recalls = append(q.recalls, m)
 	}
@@ -107,7 +108,7 @@ func (q *sequence) derive(items int) {
 func (q *sequence) parts() int { return len(moveParts) + len(recallParts) }
 
 // score adds what part k says of a trail to t.
-func (q *sequence) score(k int, trail []int32, rc *recollection, t *tally) {
+func (q *sequence) score(k int, trail []int32, rc *recollection, t *sparse.Tally) {
 	if k < len(moveParts) {
 		part := moveParts[k]
 		q.moves[part.count].score(trail, part.decay, moveTrail, t)
@@ -124,14 +125,14 @@ func (q *sequence) explain(k int, trail []int32, item int32, each func(from int3
 	}
 	part := moveParts[k]
 	for newer, from := range trail[:min(len(trail), moveTrail)] {
-		each(from, float32(math.Exp(-float64(newer)/part.decay))*q.moves[part.count].at(from, item))
+		each(from, float32(math.Exp(-float64(newer)/part.decay))*q.moves[part.count].At(from, item))
 	}
 }
 
 // eachRow tells which rows score reads for a trail, of all parts.
-func (q *sequence) eachRow(trail []int32, each func(m *rows, items []int32)) {
+func (q *sequence) eachRow(trail []int32, each func(m *sparse.Rows, items []int32)) {
 	for _, part := range moveParts {
-		each(&q.moves[part.count].rows, trail[:min(len(trail), moveTrail)])
+		each(&q.moves[part.count].Rows, trail[:min(len(trail), moveTrail)])
 	}
 	newest := slices.Compact(slices.Sorted(slices.Values(trail[:min(len(trail), recallClicks)])))
 	for k := range q.recalls {

@@ -1,6 +1,10 @@
 package cf
 
-import "gonum.org/v1/gonum/blas/blas32"
+import (
+	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
+)
 
 // Snapshot is a trained model as it serves. It is immutable and safe for concurrent use.
 //
@@ -15,9 +19,9 @@ type Snapshot struct {
 	// popular is what users' damped weights add up to, by item.
 	popular []float32
 	// similar and together are items x items, at most Options.Neighbours wide.
-	similar, together rows
+	similar, together sparse.Rows
 	// linear is items x items, of EASE or Spectral; item-kNN uses similar.
-	linear rows
+	linear sparse.Rows
 	// factors is items x rank, of ALS.
 	factors blas32.General
 	// penalty is what ALS was fitted with.
@@ -27,12 +31,15 @@ type Snapshot struct {
 
 	// What follows is derived from the fields above.
 	index map[string]int32
-	best  []Candidate
+	best  []sparse.Candidate
 	// gram is what the systems of all visitors have in common, rank x rank.
 	gram blas32.General
 	// near are the factorNear best of each row of similar, where ALS is to look among them.
-	near rows
+	near sparse.Rows
 }
+
+// Candidate is an item with its score; scores compare within one answer only.
+type Candidate = sparse.Candidate
 
 // Algorithm is EASE, Spectral, ALS, ItemKNN, Popularity or Blend.
 func (s *Snapshot) Algorithm() string { return s.algorithm }
@@ -55,34 +62,34 @@ func (s *Snapshot) ItemID(i int32) string {
 }
 
 // Similar returns up to n items that the same users chose, best first.
-func (s *Snapshot) Similar(item int32, n int) []Candidate { return top(&s.similar, item, n) }
+func (s *Snapshot) Similar(item int32, n int) []sparse.Candidate { return top(&s.similar, item, n) }
 
 // Together returns up to n items that are bought with it, best first; none where it was
 // not in two baskets with any.
-func (s *Snapshot) Together(item int32, n int) []Candidate { return top(&s.together, item, n) }
+func (s *Snapshot) Together(item int32, n int) []sparse.Candidate { return top(&s.together, item, n) }
 
 // Popular returns all items, best first. The caller must not change it.
-func (s *Snapshot) Popular() []Candidate { return s.best }
+func (s *Snapshot) Popular() []sparse.Candidate { return s.best }
 
-func top(m *rows, item int32, n int) []Candidate {
-	all := keepBest(m.candidates(item, nil), n)
-	byScore(all)
+func top(m *sparse.Rows, item int32, n int) []sparse.Candidate {
+	all := sparse.KeepBest(m.Candidates(item, nil), n)
+	sparse.ByScore(all)
 	return all
 }
 
 // derive makes what is not stored.
 func (s *Snapshot) derive() *Snapshot {
 	s.index = make(map[string]int32, len(s.itemIDs))
-	s.best = make([]Candidate, len(s.itemIDs))
+	s.best = make([]sparse.Candidate, len(s.itemIDs))
 	for i, id := range s.itemIDs {
 		s.index[id] = int32(i)
-		s.best[i] = Candidate{Item: int32(i), Score: s.popular[i]}
+		s.best[i] = sparse.Candidate{Item: int32(i), Score: s.popular[i]}
 	}
-	byScore(s.best)
+	sparse.ByScore(s.best)
 	if s.factors.Cols > 0 {
 		s.gram = s.penalty.gram(s.factors)
 		if s.algorithm == ALS && len(s.itemIDs) > FullScanItems {
-			s.near = s.similar.best(factorNear)
+			s.near = s.similar.Best(factorNear)
 		}
 	}
 	return s

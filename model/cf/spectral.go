@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -27,7 +28,7 @@ type Filter struct {
 
 // spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems
 // where that is 0; see spectrum, and its rows.
-func spectral(ctx context.Context, d *Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (rows, error) {
+func spectral(ctx context.Context, d *Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (sparse.Rows, error) {
 	if n <= 0 {
 		n = spectralRowItems
 	}
@@ -36,7 +37,7 @@ func spectral(ctx context.Context, d *Dataset, set Filter, n int, seed int64, wo
 	}
 	s, err := newSpectrum(ctx, d, set.Factors, seed, workers, parallel.Share(done, 0, .2))
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
 	return s.rows(ctx, set, n, workers, parallel.Share(done, .2, 1))
 }
@@ -59,17 +60,17 @@ const filterBatch = 4 * filterBlock
 //
 // O(items (5 pairs + items k)) multiplications; 4 items (k + filterBatch) + 4 filterBlock
 // (2 items + users) workers bytes beside the result and the spectrum.
-func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done func(float64)) (rows, error) {
+func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done func(float64)) (sparse.Rows, error) {
 	from, to, err := s.lowPass(ctx, set, workers, parallel.Share(done, 0, .1))
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
 	down, up := s.powers(-set.Exponent), s.powers(set.Exponent)
-	size := s.items.len()
-	parts := make([][]Candidate, size)
+	size := s.items.Len()
+	parts := make([][]sparse.Candidate, size)
 	lines := dense.Zeros(filterBatch, size)
 	memory := s.newBlocks(workers)
-	strongs := make([]strong, max(workers, 1))
+	strongs := make([]sparse.Strongest, max(workers, 1))
 	done = parallel.Share(done, .1, 1)
 	for first := 0; first < size; first += filterBatch {
 		last := min(size, first+filterBatch)
@@ -77,7 +78,7 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 		clear(batch.Data)
 		err := dense.Gemm(ctx, blas.NoTrans, blas.Trans, float32(set.LowPass), rowsOf(from, first, last), to, batch, workers, nil)
 		if err != nil {
-			return rows{}, err
+			return sparse.Rows{}, err
 		}
 		within := parallel.Share(done, float64(first)/float64(size), float64(last)/float64(size))
 		err = parallel.Each(ctx, last-first, workers, filterBlock, within, func(worker, a, b int) error {
@@ -97,27 +98,27 @@ func (s *spectrum) rows(ctx context.Context, set Filter, n, workers int, done fu
 					row[j] += m.y.Data[j*m.y.Stride+c-a]
 				}
 				row[first+c] = 0
-				kept := strongs[worker].of(row, n)
+				kept := strongs[worker].Of(row, n)
 				for q, k := range kept {
 					kept[q].Score = row[k.Item]
 				}
-				parts[first+c] = ordered(kept)
+				parts[first+c] = sparse.Ordered(kept)
 			}
 			return nil
 		})
 		if err != nil {
-			return rows{}, err
+			return sparse.Rows{}, err
 		}
 	}
-	return join(parts, size), nil
+	return sparse.Join(parts, size), nil
 }
 
 // step adds x times row i of P to column c of a block, items x columns. O(sum over the item's users of their items).
 func (s *spectrum) step(i int32, x float32, into blas32.General, c int) {
-	users, values := s.items.row(i)
+	users, values := s.items.Row(i)
 	for k, u := range users {
 		x := x * values[k]
-		columns, others := s.users.row(u)
+		columns, others := s.users.Row(u)
 		for m, j := range columns {
 			into.Data[int(j)*into.Stride+c] += x * others[m]
 		}
@@ -127,7 +128,7 @@ func (s *spectrum) step(i int32, x float32, into blas32.General, c int) {
 // lowPass returns D^-1/2 V and q(P) D^1/2 V, items x k, of which the low-pass is the first
 // times the second transposed.
 func (s *spectrum) lowPass(ctx context.Context, set Filter, workers int, done func(float64)) (from, to blas32.General, err error) {
-	size, k := s.items.len(), min(set.Factors, s.vectors.Cols)
+	size, k := s.items.Len(), min(set.Factors, s.vectors.Cols)
 	from, to = dense.Zeros(size, k), dense.Zeros(size, k)
 	copyMatrix(from, columnsOf(s.vectors, 0, k))
 	copyMatrix(to, from)

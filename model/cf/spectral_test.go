@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // spectralOracle is the filter by its formula, in float64: R~ in full, all of its singular
@@ -117,7 +119,7 @@ func spectralShops() map[string]*Dataset {
 	}
 }
 
-func spectralOf(t *testing.T, d *Dataset, set Filter, n, workers int) (*spectrum, rows) {
+func spectralOf(t *testing.T, d *Dataset, set Filter, n, workers int) (*spectrum, sparse.Rows) {
 	t.Helper()
 	s, err := newSpectrum(t.Context(), d, set.Factors, 5, workers, nil)
 	if err != nil {
@@ -142,12 +144,12 @@ func TestSpectralIsItsFormula(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, ", ", set), func(t *testing.T) {
 				s, got := spectralOf(t, d, set, 1000, 2)
-				if got.len() != d.Items() || got.width != d.Items() {
-					t.Fatalf("%d x %d, want %d items", got.len(), got.width, d.Items())
+				if got.Len() != d.Items() || got.Width != d.Items() {
+					t.Fatalf("%d x %d, want %d items", got.Len(), got.Width, d.Items())
 				}
 				if d.Users() == 0 || d.Items() == 0 {
-					if len(got.columns) > 0 {
-						t.Fatalf("%d entries of nothing", len(got.columns))
+					if len(got.Columns) > 0 {
+						t.Fatalf("%d entries of nothing", len(got.Columns))
 					}
 					return
 				}
@@ -163,10 +165,10 @@ func TestSpectralIsItsFormula(t *testing.T) {
 				for i := range d.Items() {
 					for j := range d.Items() {
 						if i == j {
-							if x := got.at(int32(i), int32(i)); x != 0 {
+							if x := got.At(int32(i), int32(i)); x != 0 {
 								t.Fatalf("item %d speaks for itself by %g", i, x)
 							}
-						} else if x := float64(got.at(int32(i), int32(j))); math.Abs(x-want.At(i, j)) > 2e-5 || x-x != 0 {
+						} else if x := float64(got.At(int32(i), int32(j))); math.Abs(x-want.At(i, j)) > 2e-5 || x-x != 0 {
 							t.Fatalf("(%d, %d) is %g, want %g", i, j, x, want.At(i, j))
 						}
 					}
@@ -181,7 +183,7 @@ func TestSpectralKeepsTheStrongest(t *testing.T) {
 	_, all := spectralOf(t, d, set, 1000, 2)
 	_, few := spectralOf(t, d, set, 5, 2)
 	for i := range int32(d.Items()) {
-		if columns, _ := few.row(i); len(columns) != 5 {
+		if columns, _ := few.Row(i); len(columns) != 5 {
 			t.Fatalf("row %d has %d items", i, len(columns))
 		}
 	}
@@ -192,7 +194,7 @@ func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
 	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
 	cases := spectralCases(d)
 	var s0 *spectrum
-	var rows0 rows
+	var rows0 sparse.Rows
 	var trial0 []*Measurement
 	for workers := 1; workers <= 3; workers++ {
 		s, m := spectralOf(t, d, set, 50, workers)
@@ -234,29 +236,29 @@ func spectralCases(d *Dataset) []Case {
 
 // summed is a ranker that adds the rows of the history up.
 type summed struct {
-	rows    rows
-	popular []Candidate
+	rows    sparse.Rows
+	popular []sparse.Candidate
 }
 
-func (r summed) Items() int { return r.rows.len() }
+func (r summed) Items() int { return r.rows.Len() }
 
-func (r summed) Popular() []Candidate { return r.popular }
+func (r summed) Popular() []sparse.Candidate { return r.popular }
 
 func (r summed) Scorer() Scorer { return r }
 
-func (r summed) Score(history []Signal) []Candidate {
+func (r summed) Score(history []Signal) []sparse.Candidate {
 	var x taste
-	var sums tally
+	var sums sparse.Tally
 	x.read(history, r.Items(), 0)
-	sums.grow(r.Items())
+	sums.Grow(r.Items())
 	for k, item := range x.items {
-		columns, values := r.rows.row(item)
-		sums.addRow(x.values[k], columns, values)
+		columns, values := r.rows.Row(item)
+		sums.AddRow(x.values[k], columns, values)
 	}
-	return sums.drain(nil)
+	return sums.Drain(nil)
 }
 
-func (r summed) ScoreItems(history []Signal, _ []int32) []Candidate { return r.Score(history) }
+func (r summed) ScoreItems(history []Signal, _ []int32) []sparse.Candidate { return r.Score(history) }
 
 // TestTrialIsTheSumOfRows: what a trial measures is what the sums of all rows reach.
 func TestTrialIsTheSumOfRows(t *testing.T) {
@@ -369,7 +371,7 @@ func TestSpectralIsCancelled(t *testing.T) {
 func TestFilterOfNoFactors(t *testing.T) {
 	for _, factors := range []int{math.MinInt, -1, 0} {
 		m, err := spectral(t.Context(), shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
-		if err != nil || !finite(m.values) {
+		if err != nil || !finite(m.Values) {
 			t.Errorf("%d factors: %v", factors, err)
 		}
 	}

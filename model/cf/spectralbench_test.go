@@ -25,7 +25,7 @@ func BenchmarkFilter(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(2*len(d.ByUser().columns)*columns)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFMA/s")
+			b.ReportMetric(float64(2*len(d.ByUser().Columns)*columns)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFMA/s")
 		})
 	}
 }

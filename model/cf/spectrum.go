@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -35,7 +36,7 @@ const filterBlock = 64
 // 16 bytes a pair (what the dataset holds not counted), 4 k bytes an item.
 type spectrum struct {
 	// users is R, items its transpose.
-	users, items rows
+	users, items sparse.Rows
 	// degrees is the diagonal of D, loads that of E.
 	degrees, loads []float64
 	// vectors is V, values are the eigenvalues of P, greatest first.
@@ -48,17 +49,17 @@ type spectrum struct {
 func newSpectrum(ctx context.Context, d *Dataset, k int, seed int64, workers int, done func(float64)) (*spectrum, error) {
 	s := &spectrum{users: *d.ByUser(), items: *d.ByItem()}
 	s.degrees, s.loads = sumsOf(d.ByItem()), sumsOf(d.ByUser())
-	normalize := func(m *rows, rows, columns []float64) {
-		values := make([]float32, len(m.values))
+	normalize := func(m *sparse.Rows, rows, columns []float64) {
+		values := make([]float32, len(m.Values))
 		at := 0
-		for r, end := range m.ends {
+		for r, end := range m.Ends {
 			for ; at < int(end); at++ {
-				if size := math.Sqrt(rows[r] * columns[m.columns[at]]); size > 0 { // weights may round to 0
-					values[at] = float32(float64(m.values[at]) / size)
+				if size := math.Sqrt(rows[r] * columns[m.Columns[at]]); size > 0 { // weights may round to 0
+					values[at] = float32(float64(m.Values[at]) / size)
 				}
 			}
 		}
-		m.values = values
+		m.Values = values
 	}
 	normalize(&s.users, s.loads, s.degrees)
 	normalize(&s.items, s.degrees, s.loads)
@@ -67,10 +68,10 @@ func newSpectrum(ctx context.Context, d *Dataset, k int, seed int64, workers int
 }
 
 // sumsOf returns what each row adds up to.
-func sumsOf(m *rows) []float64 {
-	sums := make([]float64, m.len())
+func sumsOf(m *sparse.Rows) []float64 {
+	sums := make([]float64, m.Len())
 	for r := range sums {
-		_, values := m.row(int32(r))
+		_, values := m.Row(int32(r))
 		for _, x := range values {
 			sums[r] += float64(x)
 		}
@@ -85,7 +86,7 @@ func (s *spectrum) newBlocks(workers int) []*blocks {
 	all := make([]*blocks, max(workers, 1))
 	for i := range all {
 		all[i] = new(blocks)
-		*all[i] = blocks{dense.Zeros(s.items.len(), filterBlock), dense.Zeros(s.items.len(), filterBlock), dense.Zeros(s.users.len(), filterBlock)}
+		*all[i] = blocks{dense.Zeros(s.items.Len(), filterBlock), dense.Zeros(s.items.Len(), filterBlock), dense.Zeros(s.users.Len(), filterBlock)}
 	}
 	return all
 }
@@ -106,14 +107,14 @@ func (s *spectrum) apply(ctx context.Context, m *blocks) error {
 }
 
 // multiply sets into to A x, of a sparse A.
-func multiply(ctx context.Context, a *rows, x, into blas32.General) error {
+func multiply(ctx context.Context, a *sparse.Rows, x, into blas32.General) error {
 	for r := range into.Rows {
 		if r&0xfff == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		row := line(into, r)
 		clear(row)
-		columns, values := a.row(int32(r))
+		columns, values := a.Row(int32(r))
 		dense.AddRows(x, columns, values, row)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -23,55 +24,55 @@ const (
 // alone; k_ij is the plain number of shared baskets, and its factor keeps two items that met
 // twice, and were never sold else, after those that meet week after week.
 // O(sum over baskets of size^2).
-func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (rows, error) {
+func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
 	items := d.Items()
-	byBasket := newRows(len(d.Baskets()), items)
+	byBasket := sparse.NewRows(len(d.Baskets()), items)
 	for b, basket := range d.Baskets() {
 		weight := float32(1 / math.Sqrt(float64(len(basket)-1)))
 		for _, i := range basket {
-			byBasket.columns = append(byBasket.columns, i)
-			byBasket.values = append(byBasket.values, weight)
+			byBasket.Columns = append(byBasket.Columns, i)
+			byBasket.Values = append(byBasket.Values, weight)
 		}
-		byBasket.ends[b] = int64(len(byBasket.columns))
+		byBasket.Ends[b] = int64(len(byBasket.Columns))
 	}
-	baskets := byBasket.transpose()
+	baskets := byBasket.Transpose()
 	total := make([]float64, items)
 	for i := range total {
-		_, weights := baskets.row(int32(i))
+		_, weights := baskets.Row(int32(i))
 		for _, w := range weights {
 			total[i] += float64(w)
 		}
 	}
-	parts := make([][]Candidate, items)
-	weighted, counted := newSums(workers, items), newSums(workers, items)
+	parts := make([][]sparse.Candidate, items)
+	weighted, counted := sparse.NewSums(workers, items), sparse.NewSums(workers, items)
 	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
 		c, k := weighted[worker], counted[worker]
 		for i := from; i < to; i++ {
-			in, weights := baskets.row(int32(i))
+			in, weights := baskets.Row(int32(i))
 			for m, b := range in {
 				if m&0xfff == 0xfff && ctx.Err() != nil {
 					return ctx.Err()
 				}
-				columns, _ := byBasket.row(b)
+				columns, _ := byBasket.Row(b)
 				for _, j := range columns {
-					c.add(j, float64(weights[m]))
-					k.add(j, 1)
+					c.Add(j, float64(weights[m]))
+					k.Add(j, 1)
 				}
 			}
-			found := c.drain(func(j int32, sum float64) float64 {
-				shared := k.sum[j]
+			found := c.Drain(func(j int32, sum float64) float64 {
+				shared := k.Sum[j]
 				if int(j) == i || shared < togetherSupport {
 					return 0
 				}
 				return sum / math.Sqrt(total[i]*total[j]) * shared / (shared + togetherDamp)
 			})
-			k.drain(func(int32, float64) float64 { return 0 })
-			parts[i] = ordered(keepBest(found, n))
+			k.Drain(func(int32, float64) float64 { return 0 })
+			parts[i] = sparse.Ordered(sparse.KeepBest(found, n))
 		}
 		return nil
 	})
 	if err != nil {
-		return rows{}, err
+		return sparse.Rows{}, err
 	}
-	return join(parts, items), nil
+	return sparse.Join(parts, items), nil
 }

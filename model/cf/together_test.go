@@ -29,8 +29,8 @@ func TestTogetherIsDampedLift(t *testing.T) {
 			if k := shared.At(i, j); i != j && k >= togetherSupport {
 				want = weighted.At(i, j) / math.Sqrt(weighted.At(i, i)*weighted.At(j, j)) * k / (k + togetherDamp)
 			}
-			if !near(float64(got.at(int32(i), int32(j))), want, 1e-5) {
-				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.at(int32(i), int32(j)), want)
+			if !near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
+				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.At(int32(i), int32(j)), want)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // yoochoose calls fn for the lines of one part of Yoochoose 1/64.
@@ -49,21 +51,21 @@ func sessions(t *testing.T, every int) (d *Dataset, trails [][]int32, nexts []in
 
 // next20 returns HR@20 and MRR@20 of a part's scores alone, all items ranked, those of the same
 // score by their number, and the time that a score takes.
-func next20(items int, trails [][]int32, nexts []int32, score func(trail []int32, t *tally)) (hr, mrr float64, each time.Duration) {
-	var t tally
-	t.grow(items)
+func next20(items int, trails [][]int32, nexts []int32, score func(trail []int32, t *sparse.Tally)) (hr, mrr float64, each time.Duration) {
+	var t sparse.Tally
+	t.Grow(items)
 	start := time.Now()
 	for _, trail := range trails {
 		score(trail, &t)
-		t.reset()
+		t.Reset()
 	}
 	each = time.Since(start) / time.Duration(len(trails))
 	for n, trail := range trails {
 		score(trail, &t)
-		if next := nexts[n]; next >= 0 && t.sum[next] > 0 {
+		if next := nexts[n]; next >= 0 && t.Sum[next] > 0 {
 			rank := 1.
-			for _, j := range t.touched {
-				if t.sum[j] > t.sum[next] || t.sum[j] == t.sum[next] && j < next {
+			for _, j := range t.Touched {
+				if t.Sum[j] > t.Sum[next] || t.Sum[j] == t.Sum[next] && j < next {
 					rank++
 				}
 			}
@@ -72,7 +74,7 @@ func next20(items int, trails [][]int32, nexts []int32, score func(trail []int32
 				mrr += 1 / rank
 			}
 		}
-		t.reset()
+		t.Reset()
 	}
 	n := float64(len(trails))
 	return hr / n, mrr / n, each
@@ -102,12 +104,12 @@ func TestYoochoose(t *testing.T) {
 	for _, test := range []struct {
 		part    string
 		hr, mrr float64
-		score   func(trail []int32, t *tally)
+		score   func(trail []int32, t *sparse.Tally)
 	}{
-		{"moves", .68, .29, func(trail []int32, t *tally) { near.score(trail, 1.5, 20, t) }},
-		{"moves around", .68, .28, func(trail []int32, t *tally) { both.score(trail, 1.5, 20, t) }},
-		{"two hops", .67, .26, func(trail []int32, t *tally) { hops.score(trail, 1, 20, t) }},
-		{"recall", .66, .295, func(trail []int32, t *tally) { memory.score(trail, &rc, t) }},
+		{"moves", .68, .29, func(trail []int32, t *sparse.Tally) { near.score(trail, 1.5, 20, t) }},
+		{"moves around", .68, .28, func(trail []int32, t *sparse.Tally) { both.score(trail, 1.5, 20, t) }},
+		{"two hops", .67, .26, func(trail []int32, t *sparse.Tally) { hops.score(trail, 1, 20, t) }},
+		{"recall", .66, .295, func(trail []int32, t *sparse.Tally) { memory.score(trail, &rc, t) }},
 	} {
 		hr, mrr, each := next20(d.Items(), trails, nexts, test.score)
 		t.Logf("%-14s HR@20 %.4f  MRR@20 %.4f  %v a trail", test.part, hr, mrr, each)

@@ -1,4 +1,4 @@
-package cf
+package sparse
 
 import (
 	"math"
@@ -17,12 +17,12 @@ func better(a, b Candidate) bool {
 	return a.Score > b.Score || a.Score == b.Score && a.Item < b.Item
 }
 
-// keepBest moves the n best candidates to the front of all, in no order, and returns
+// KeepBest moves the n best candidates to the front of all, in no order, and returns
 // them. O(len(all)) on average; it always picks the same ones.
 //
 // It goes through all once, keeps what is better than the worst of the n best so far, and selects
 // among the kept when they are 4 n. That is one branch a candidate, hardly ever taken.
-func keepBest(all []Candidate, n int) []Candidate {
+func KeepBest(all []Candidate, n int) []Candidate {
 	if n <= 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func compare(a, b Candidate) int {
 	return -1
 }
 
-// selectBest is keepBest for few candidates, by Hoare's selection (1961).
+// selectBest is KeepBest for few candidates, by Hoare's selection (1961).
 func selectBest(all []Candidate, n int) []Candidate {
 	if len(all) <= n {
 		return all
@@ -95,7 +95,8 @@ func median(a, b, c Candidate) Candidate {
 	return b
 }
 
-func byScore(all []Candidate) {
+// ByScore sorts candidates best first, equal ones by their number.
+func ByScore(all []Candidate) {
 	sort.Slice(all, func(i, j int) bool { return better(all[i], all[j]) })
 }
 
@@ -103,20 +104,20 @@ func byItem(all []Candidate) {
 	slices.SortFunc(all, func(a, b Candidate) int { return int(a.Item) - int(b.Item) })
 }
 
-// ordered copies candidates in the order of items.
-func ordered(found []Candidate) []Candidate {
+// Ordered copies candidates in the order of items.
+func Ordered(found []Candidate) []Candidate {
 	out := append([]Candidate(nil), found...)
 	byItem(out)
 	return out
 }
 
-// strong is the memory of a choice of the strongest.
-type strong struct{ found []Candidate }
+// Strongest is the memory of a choice of the strongest.
+type Strongest struct{ found []Candidate }
 
-// of returns the places of the n numbers in row that are largest in absolute value, with that,
+// Of returns the places of the n numbers in row that are largest in absolute value, with that,
 // in no order; of equal ones the first, and none that is 0 or not finite. It is valid until
 // the next call. O(row) where n is a small part of it: most numbers are only compared.
-func (s *strong) of(row []float32, n int) []Candidate {
+func (s *Strongest) Of(row []float32, n int) []Candidate {
 	s.found = s.found[:0]
 	if n <= 0 {
 		return nil
@@ -130,12 +131,12 @@ func (s *strong) of(row []float32, n int) []Candidate {
 		}
 		s.found = append(s.found, Candidate{Item: int32(j), Score: size})
 		if len(s.found) == 2*n {
-			s.found = keepBest(s.found, n)
+			s.found = KeepBest(s.found, n)
 			least = s.found[0].Score
 			for _, c := range s.found {
 				least = min(least, c.Score)
 			}
 		}
 	}
-	return keepBest(s.found, n)
+	return KeepBest(s.found, n)
 }

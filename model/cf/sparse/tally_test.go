@@ -1,4 +1,4 @@
-package cf
+package sparse
 
 import (
 	"math"
@@ -7,29 +7,29 @@ import (
 )
 
 func TestTallyKeepsWhatItHasWhereItGrows(t *testing.T) {
-	var s tally
-	s.grow(2)
-	s.add(1, .5)
-	s.add(1, .25)
-	s.grow(4)
-	s.add(3, 2)
-	s.grow(1)
-	if !slices.Equal(s.sum, []float32{0, .75, 0, 2}) || !slices.Equal(s.touched, []int32{1, 3}) {
+	var s Tally
+	s.Grow(2)
+	s.Add(1, .5)
+	s.Add(1, .25)
+	s.Grow(4)
+	s.Add(3, 2)
+	s.Grow(1)
+	if !slices.Equal(s.Sum, []float32{0, .75, 0, 2}) || !slices.Equal(s.Touched, []int32{1, 3}) {
 		t.Fatalf("%+v", s)
 	}
 }
 
 func TestTallyDrainsEachItemOnce(t *testing.T) {
-	var s tally
-	s.grow(5)
-	s.addRow(2, []int32{0, 1, 3}, []float32{1, -.5, 1})
-	s.addRow(1, []int32{1, 3, 4}, []float32{1, 1, 0}) // the sum of 1 is 0 again
-	s.addRow(1, []int32{1}, []float32{4})             // and then not
-	got := s.drain([]Candidate{{Item: 9}})
+	var s Tally
+	s.Grow(5)
+	s.AddRow(2, []int32{0, 1, 3}, []float32{1, -.5, 1})
+	s.AddRow(1, []int32{1, 3, 4}, []float32{1, 1, 0}) // the sum of 1 is 0 again
+	s.AddRow(1, []int32{1}, []float32{4})             // and then not
+	got := s.Drain([]Candidate{{Item: 9}})
 	if want := []Candidate{{Item: 9}, {0, 2}, {1, 4}, {3, 3}}; !slices.Equal(got, want) {
 		t.Fatalf("%v, want %v", got, want)
 	}
-	if len(s.touched) > 0 || slices.ContainsFunc(s.sum, func(x float32) bool { return x != 0 }) {
+	if len(s.Touched) > 0 || slices.ContainsFunc(s.Sum, func(x float32) bool { return x != 0 }) {
 		t.Fatalf("%+v is left", s)
 	}
 }

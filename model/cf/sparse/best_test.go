@@ -1,4 +1,4 @@
-package cf
+package sparse
 
 import (
 	"slices"
@@ -17,10 +17,10 @@ func TestKeepBest(t *testing.T) {
 			all[i] = Candidate{Item: int32(i), Score: float32(x)}
 		}
 		want := slices.Clone(all)
-		byScore(want)
+		ByScore(want)
 		want = want[:min(max(n, 0), len(want))]
-		got := slices.Clone(keepBest(all, n))
-		byScore(got)
+		got := slices.Clone(KeepBest(all, n))
+		ByScore(got)
 		if len(got) != len(want) || len(got) > 0 && !cmp.Equal(got, want) {
 			t.Fatalf("%v, want %v", got, want)
 		}
