@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -215,14 +216,14 @@ func square(n int) blas32.General {
 const easeLambda = 300
 
 // easeFit measures the fit of EASE, without the lists that every model has.
-func easeFit(ctx context.Context, d *cf.Dataset, most int) (float64, error) {
+func easeFit(ctx context.Context, d *feedback.Dataset, most int) (float64, error) {
 	var t timing
 	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.EASE, Settings: cf.Settings{Lambda: easeLambda}}, cf.Options{EASEMaxItems: max(most, d.Items())}, t.note(cf.EASE, 0))
 	return t.seconds(), err
 }
 
 // epoch measures an epoch of ALS: the mean of all but the first.
-func epoch(ctx context.Context, d *cf.Dataset, factors int) (float64, error) {
+func epoch(ctx context.Context, d *feedback.Dataset, factors int) (float64, error) {
 	const epochs = 4
 	var t timing
 	_, err := cf.Fit(ctx, d, cf.Plan{Algorithm: cf.ALS, Settings: cf.Settings{Lambda: 4}}, cf.Options{Factors: factors, Iterations: epochs, Seed: 1}, t.note(cf.ALS, 1./epochs))

@@ -12,7 +12,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // readNumbers gives the whole numbers of each line of a gzipped file to line.
@@ -85,8 +85,8 @@ func mostPopular(users [][]int, n int) map[int]int {
 }
 
 // dataset makes a Dataset of the users' items, of those in keep where that is not nil.
-func dataset(users [][]int, keep map[int]int) *cf.Dataset {
-	b := cf.NewBuilder()
+func dataset(users [][]int, keep map[int]int) *feedback.Dataset {
+	b := feedback.NewBuilder()
 	for u, items := range users {
 		for _, i := range items {
 			if _, kept := keep[i]; kept || keep == nil {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -81,8 +81,8 @@ func (c *Config) logger() *slog.Logger {
 }
 
 // weights returns cf.DefaultWeights with what the configuration changes.
-func (c *Config) weights() cf.Weights {
-	weights := maps.Clone(cf.DefaultWeights())
+func (c *Config) weights() feedback.Weights {
+	weights := maps.Clone(feedback.DefaultWeights())
 	for name, weight := range c.Weights {
 		weights[event.Canonical(name)] = weight
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/attune-shop/attune/cmd/attune/internal/datasets"
 	"github.com/attune-shop/attune/cmd/attune/internal/importer"
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -198,15 +200,15 @@ func requestFor(set *datasets.Set, i int) *attunev1.RecommendRequest {
 
 // trainEvents are a dataset's interactions as events, as a source. Each counts as a line.
 type trainEvents struct {
-	next func() (cf.Interaction, bool)
+	next func() (feedback.Interaction, bool)
 	stop func()
 	// last is the interaction before, and among how many of its user came before it in its second.
-	last  cf.Interaction
+	last  feedback.Interaction
 	among int
 	lines int64
 }
 
-func newTrainEvents(d *cf.Dataset) *trainEvents {
+func newTrainEvents(d *feedback.Dataset) *trainEvents {
 	s := &trainEvents{}
 	s.next, s.stop = iter.Pull(d.Log())
 	return s

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
@@ -47,7 +48,7 @@ func newPenalty(lambda float64, items int) penalty {
 // by conjugate gradient from the row's last solution (Takács, Pilászy, Tikk 2011), and sets
 // s.factors to Y, items x rank. O(iterations (pairs rank + (users + items) rank^2)) time,
 // 4 rank (users + items) bytes.
-func als(ctx context.Context, d *Dataset, s *Snapshot, lambda float64, o Options, done func(float64)) error {
+func als(ctx context.Context, d *feedback.Dataset, s *Snapshot, lambda float64, o Options, done func(float64)) error {
 	users, items := d.ByUser().Len(), d.ByItem().Len()
 	x, y := dense.Zeros(users, o.Factors), dense.Zeros(items, o.Factors)
 	p := newPenalty(lambda, items)

@@ -1,12 +1,15 @@
 package cf
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -33,7 +36,7 @@ func TestALSSolvesItsSystem(t *testing.T) {
 		}
 		want := normalEquations(p, y.Data, n, rank, columns, values)
 		for k := range rank {
-			if !near(float64(x[k]), want.AtVec(k), 1e-3) {
+			if !cftest.Near(float64(x[k]), want.AtVec(k), 1e-3) {
 				t.Fatalf("x[%d] is %g, want %g", k, x[k], want.AtVec(k))
 			}
 		}
@@ -68,12 +71,12 @@ func normalEquations(p penalty, y []float32, n, rank int, columns []int32, value
 }
 
 func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
-	d := shop(4, 60, 50, 900)
+	d := cftest.Shop(4, 60, 50, 900)
 	s, err := Fit(t.Context(), d, Plan{Algorithm: ALS, Settings: Settings{Lambda: 4}}, Options{Factors: 8, Seed: 3}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	history := []Signal{{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 20, Weight: .5}}
+	history := []feedback.Signal{{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 20, Weight: .5}}
 	var sc Scratch
 	scores := s.Score(history, &sc)
 	if len(scores) != d.Items() {
@@ -82,7 +85,7 @@ func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
 	var columns []int32
 	var values []float32
 	for _, x := range history {
-		columns, values = append(columns, x.Item), append(values, float32(damp(float64(x.Weight))))
+		columns, values = append(columns, x.Item), append(values, float32(math.Log2(1+float64(x.Weight))))
 	}
 	want := normalEquations(s.penalty, s.factors.Data, d.Items(), 8, columns, values)
 	for _, c := range scores {
@@ -90,7 +93,7 @@ func TestFoldInSolvesTheVisitorsSystem(t *testing.T) {
 		for k, y := range s.factor(c.Item) {
 			sum += want.AtVec(k) * float64(y)
 		}
-		if !near(float64(c.Score), sum, 1e-3) {
+		if !cftest.Near(float64(c.Score), sum, 1e-3) {
 			t.Fatalf("item %d scores %g, want %g", c.Item, c.Score, sum)
 		}
 	}

@@ -4,18 +4,20 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
 // largeShop is a Snapshot of 50,000 items with full rows and 64 factors.
-func largeShop(algorithm string) (*Snapshot, []Signal) {
+func largeShop(algorithm string) (*Snapshot, []feedback.Signal) {
 	const items, width, rank = 50_000, 200, 64
 	random := rand.New(rand.NewPCG(1, 0))
 	s := &Snapshot{algorithm: algorithm}
 	parts := make([][]sparse.Candidate, items)
 	for i := range items {
-		s.itemIDs = append(s.itemIDs, name("i", i))
+		s.itemIDs = append(s.itemIDs, cftest.Name("i", i))
 		s.popular = append(s.popular, random.Float32())
 		for k := range width {
 			parts[i] = append(parts[i], sparse.Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
@@ -31,9 +33,9 @@ func largeShop(algorithm string) (*Snapshot, []Signal) {
 		s.factors.Data[i] = float32(random.NormFloat64())
 	}
 	s.penalty = newPenalty(4, items)
-	var history []Signal
+	var history []feedback.Signal
 	for range 200 {
-		history = append(history, Signal{Item: int32(random.IntN(items)), Weight: 5 * random.Float32()})
+		history = append(history, feedback.Signal{Item: int32(random.IntN(items)), Weight: 5 * random.Float32()})
 	}
 	return s.derive(), history
 }

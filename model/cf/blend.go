@@ -102,7 +102,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 			m.mix.AddRow(b.shares[k]/said.total, said.items, said.scores)
 		}
 	}
-	m.nominate(sc.taste.items, only, n, closed)
+	m.nominate(sc.taste.Items, only, n, closed)
 	s.askFactors(sc)
 	s.describe(sc)
 	return m
@@ -118,7 +118,7 @@ func (s *Snapshot) ask(sc *Scratch) {
 	for k := range b.parts() {
 		switch {
 		case k >= len(b.base):
-			b.sequence.score(k-len(b.base), sc.taste.trail, &m.recall, &sc.tally)
+			b.sequence.score(k-len(b.base), sc.taste.Trail, &m.recall, &sc.tally)
 		case b.base[k] != ALS:
 			s.scatter(s.rowsOf(b.base[k]), sc)
 		}
@@ -210,7 +210,7 @@ func (s *Snapshot) describe(sc *Scratch) {
 			}
 		}
 	}
-	m.describeTrail(sc.taste.trail, width)
+	m.describeTrail(sc.taste.Trail, width)
 	for place, c := range m.candidates {
 		if repeats := &m.features[(place+1)*width-commonFeatures+featureRepeats]; *repeats > 0 {
 			*repeats = logarithm(*repeats)

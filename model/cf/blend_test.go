@@ -5,12 +5,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
 
 // blended is a small blend of everything.
-func blended(t testing.TB, d *Dataset) *Snapshot {
+func blended(t testing.TB, d *feedback.Dataset) *Snapshot {
 	t.Helper()
 	s, _, _, err := train(t.Context(), d, Options{Algorithm: Blend, Factors: 4, Neighbours: 6, RowItems: 8}, nil)
 	if err != nil {
@@ -23,23 +25,23 @@ func blended(t testing.TB, d *Dataset) *Snapshot {
 }
 
 // chances are what a part gives each item, by its definition.
-func chances(s *Snapshot, part int, history []Signal) []float64 {
-	var t taste
-	t.read(history, s.Items(), s.settings.Fade)
+func chances(s *Snapshot, part int, history []feedback.Signal) []float64 {
+	var t feedback.Taste
+	t.Read(history, s.Items(), s.settings.Fade)
 	given := make([]float64, s.Items())
 	switch b := s.blend; {
 	case part >= len(b.base):
 		var rc recollection
 		var sums sparse.Tally
 		sums.Grow(s.Items())
-		b.sequence.score(part-len(b.base), t.trail, &rc, &sums)
+		b.sequence.score(part-len(b.base), t.Trail, &rc, &sums)
 		for j, x := range sums.Sum {
 			given[j] = float64(x)
 		}
 	case b.base[part] != ALS:
 		for j := range given {
-			for i, item := range t.items {
-				given[j] += float64(t.values[i]) * float64(s.rowsOf(b.base[part]).At(item, int32(j)))
+			for i, item := range t.Items {
+				given[j] += float64(t.Values[i]) * float64(s.rowsOf(b.base[part]).At(item, int32(j)))
 			}
 		}
 	default:
@@ -54,9 +56,9 @@ func chances(s *Snapshot, part int, history []Signal) []float64 {
 
 // TestBlendFeatures compares with their definitions, item by item.
 func TestBlendFeatures(t *testing.T) {
-	s := blended(t, walks(5, 60, 40, 40))
+	s := blended(t, cftest.Walks(5, 60, 40, 40))
 	b := s.blend
-	history := []Signal{
+	history := []feedback.Signal{
 		{Item: 7, Weight: 1, At: 0},
 		{Item: 3, Weight: 1, At: 10_000}, {Item: 5, Weight: 1, At: 10_010}, {Item: 3, Weight: 5, At: 10_020},
 		{Item: 4, Weight: -1, At: 10_025}, {Item: 3, Weight: 1, At: 10_030}, {Item: 9, Weight: 1, At: 10_040}, {Item: 3, Weight: 1, At: 10_050},
@@ -65,9 +67,9 @@ func TestBlendFeatures(t *testing.T) {
 	closed := func(item int32) bool { return item == 11 }
 	var sc Scratch
 	for range 2 { // the second time in used memory
-		sc.taste.read(history, s.Items(), s.settings.Fade)
-		if !slices.Equal(sc.taste.trail, trail) {
-			t.Fatalf("trail %v, want %v", sc.taste.trail, trail)
+		sc.taste.Read(history, s.Items(), s.settings.Fade)
+		if !slices.Equal(sc.taste.Trail, trail) {
+			t.Fatalf("trail %v, want %v", sc.taste.Trail, trail)
 		}
 		m := s.collect(&sc, nil, closed)
 		given, total := make([][]float64, b.parts()), make([]float64, b.parts())
@@ -99,7 +101,7 @@ func TestBlendFeatures(t *testing.T) {
 			want = append(want, math.Log(1+float64(s.popular[c.Item])), math.Log(.1+float64(b.sequence.recent[c.Item])))
 			want = append(want, trailFeatures(trail, c.Item)...)
 			for i := range want {
-				if !near(float64(row[i]), want[i], 1e-3) {
+				if !cftest.Near(float64(row[i]), want[i], 1e-3) {
 					t.Fatalf("feature %d of item %d is %g, want %g", i, c.Item, row[i], want[i])
 				}
 			}
@@ -133,10 +135,10 @@ func trailFeatures(trail []int32, item int32) []float64 {
 // TestBlendLearnsWhatComesNext: in a shop where each item leads to the next one, the blend
 // foretells it, and no other algorithm does.
 func TestBlendLearnsWhatComesNext(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range 400 {
 		for k := range 6 {
-			b.Add(name("u", u), name("i", (u*7+k*3)%30), 1, int64(u*10_000+k*60))
+			b.Add(cftest.Name("u", u), cftest.Name("i", (u*7+k*3)%30), 1, int64(u*10_000+k*60))
 		}
 	}
 	d := b.Build()
@@ -154,9 +156,9 @@ func TestBlendLearnsWhatComesNext(t *testing.T) {
 	}
 	var sc Scratch
 	for i := range 30 {
-		from, _ := d.Index(name("i", i))
-		to, _ := d.Index(name("i", (i+3)%30))
-		scored := s.Score([]Signal{{Item: from, Weight: 1, At: 1e9}}, &sc)
+		from, _ := d.Index(cftest.Name("i", i))
+		to, _ := d.Index(cftest.Name("i", (i+3)%30))
+		scored := s.Score([]feedback.Signal{{Item: from, Weight: 1, At: 1e9}}, &sc)
 		sparse.ByScore(scored)
 		if scored[0].Item != to {
 			t.Fatalf("after %d comes %d, want %d", from, scored[0].Item, to)
@@ -168,8 +170,8 @@ func TestBlendLearnsWhatComesNext(t *testing.T) {
 // TestScoreItemsOfAnyItems: those that are not known are left out, and those that repeat are
 // ranked as if they came once.
 func TestScoreItemsOfAnyItems(t *testing.T) {
-	history := []Signal{{Item: 7, Weight: 1}, {Item: 3, Weight: 1, At: 10}}
-	for _, s := range []*Snapshot{blended(t, walks(5, 60, 40, 40)), trained(t, ALS)} {
+	history := []feedback.Signal{{Item: 7, Weight: 1}, {Item: 3, Weight: 1, At: 10}}
+	for _, s := range []*Snapshot{blended(t, cftest.Walks(5, 60, 40, 40)), trained(t, ALS)} {
 		var sc Scratch
 		want := slices.Clone(s.ScoreItems(history, []int32{3, 5, 7}, &sc))
 		got := s.ScoreItems(history, []int32{-1, 3, 1 << 30, 5, int32(s.Items()), 7}, &sc)

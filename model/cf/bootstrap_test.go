@@ -2,6 +2,8 @@ package cf
 
 import (
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
 )
 
 func TestBootstrap(t *testing.T) {
@@ -11,7 +13,7 @@ func TestBootstrap(t *testing.T) {
 	}
 	x := Bootstrap(a, 1)
 	// The mean .5 has a standard error of .5 / sqrt(400) = .025.
-	if !near(x.Low, .5-1.96*.025, .01) || !near(x.High, .5+1.96*.025, .01) || x != Bootstrap(a, 1) || x == Bootstrap(a, 2) {
+	if !cftest.Near(x.Low, .5-1.96*.025, .01) || !cftest.Near(x.High, .5+1.96*.025, .01) || x != Bootstrap(a, 1) || x == Bootstrap(a, 2) {
 		t.Errorf("%v", x)
 	}
 	if x := Bootstrap(same, 1); x.Low != .25 || x.High != .25 {

@@ -1,11 +1,15 @@
 package cf
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
+)
 
 // Case is one list to ask for: what is known of a visitor, and what the visitor chose next.
 type Case struct {
 	// History is what the visitor did, oldest first; see NewHistory.
-	History []Signal
+	History []feedback.Signal
 	// Relevant are the items chosen next: distinct, in order, none below 0.
 	Relevant []int32
 	// Unknown is how many more were chosen that the dataset does not know. No list can hold

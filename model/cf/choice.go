@@ -3,10 +3,12 @@ package cf
 import (
 	"fmt"
 	"strings"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // unevaluated is the plan where too few users came back to hold anything out.
-func (o Options) unevaluated(d *Dataset) Plan {
+func (o Options) unevaluated(d *feedback.Dataset) Plan {
 	plan := Plan{
 		Algorithm: o.Algorithm,
 		Choice:    fmt.Sprintf("%q was asked for; too few users came back to hold anything out.", o.Algorithm),
@@ -23,7 +25,7 @@ func (o Options) unevaluated(d *Dataset) Plan {
 }
 
 // choice says in a sentence what was chosen and why, and what was not tried (Plan.Choice).
-func (o Options) choice(d *Dataset, h *chooser, plan Plan, scopes []scope) string {
+func (o Options) choice(d *feedback.Dataset, h *chooser, plan Plan, scopes []scope) string {
 	metric := o.Protocol.Metric().At(o.Protocol.K)
 	about := fmt.Sprintf(h.about, len(h.cases))
 	with := plan.Settings.String()
@@ -54,7 +56,7 @@ func (o Options) choice(d *Dataset, h *chooser, plan Plan, scopes []scope) strin
 	if popular > chosen {
 		fmt.Fprintf(&text, "; %q says the same to everybody and must be %g times better", Popularity, popularMargin)
 	}
-	if n := len(d.active()); n > o.EASEMaxItems {
+	if n := len(d.Active()); n > o.EASEMaxItems {
 		fmt.Fprintf(&text, "; %q was not tried, for it takes at most %d items and there are %d", EASE, o.EASEMaxItems, n)
 	}
 	text.WriteString(o.omitted(scopes) + ".")

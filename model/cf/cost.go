@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // What a small server of two cores does in a second, and what a list costs it. Fits are
@@ -41,7 +43,7 @@ func (h *chooser) cost(algorithm string, o Options) time.Duration {
 	var seconds float64
 	switch algorithm {
 	case EASE:
-		n := float64(len(d.active()))
+		n := float64(len(d.Active()))
 		seconds = n*n*n/2/denseRate + squares/2/sparseRate
 	case ALS:
 		rank, rows := float64(o.Factors), float64(d.ByUser().Len()+d.ByItem().Len())
@@ -75,7 +77,7 @@ func (s scope) cost() time.Duration { return time.Duration(s.settings) * s.each 
 // scopes shares the budget out: one setting of each algorithm, the cheapest first, then, in the
 // same order, the others of each as far as they go. Popularity, ItemKNN, which every model needs
 // for what is similar, and what was asked for by name are tried whatever they cost.
-func (o Options) scopes(d *Dataset, h *chooser) []scope {
+func (o Options) scopes(d *feedback.Dataset, h *chooser) []scope {
 	var all []scope
 	for _, algorithm := range o.tries(d) {
 		_, steps := search(algorithm, h.past, o)

@@ -5,12 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
 )
 
 // TestBudget: what does not fit is left out and named, the cheap things are always tried, and
 // what is named by its algorithm is.
 func TestBudget(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	o := Options{Factors: 200}.filled()
 	h := &chooser{hold(d, o.Protocol, o.sample())}
 	ease, als := h.cost(EASE, o), h.cost(ALS, o)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // marks tell users and items apart by what they did and not by their names, so that what is drawn
@@ -14,7 +16,7 @@ type marks struct{ users, items []uint64 }
 
 // marksOf marks an item by how many items each of its users has, and a user by items, times and
 // weights. Users and items that the data do not tell apart have equal marks. O(interactions).
-func marksOf(d *Dataset) marks {
+func marksOf(d *feedback.Dataset) marks {
 	m := marks{users: make([]uint64, d.Users()), items: make([]uint64, d.Items())}
 	for i := range m.items {
 		users, _ := d.ByItem().Row(int32(i))
@@ -23,8 +25,8 @@ func marksOf(d *Dataset) marks {
 			m.items[i] += hashed(uint64(to - from))
 		}
 	}
-	for _, x := range d.entries() {
-		m.users[x.user] += hashed(m.items[x.item], uint64(x.at), uint64(x.weight*1024))
+	for _, x := range d.Entries() {
+		m.users[x.User] += hashed(m.items[x.Item], uint64(x.At), uint64(x.Weight*1024))
 	}
 	return m
 }

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/event"
@@ -47,8 +48,8 @@ func (s ease) ridge(square float64) float64 {
 // debias is 0, (G_ii / mean of G_kk) ^ -debias: what many have says less of each. The
 // others' rows are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
 // event.ErrExhausted where r is too small beside X^T X for float32.
-func (s ease) fit(ctx context.Context, d *Dataset, workers int, done func(float64)) (sparse.Rows, error) {
-	active := d.active()
+func (s ease) fit(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (sparse.Rows, error) {
+	active := d.Active()
 	a, err := gramMatrix(ctx, d, active, s.near, workers, parallel.Share(done, 0, .1))
 	if err != nil {
 		return sparse.Rows{}, err

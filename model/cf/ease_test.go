@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
 )
 
 // TestEASEIsTheClosedForm compares with formulas over dense matrices.
 func TestEASEIsTheClosedForm(t *testing.T) {
-	d := shop(1, 60, 90, 900)
+	d := cftest.Shop(1, 60, 90, 900)
 	n := d.Items()
 	for _, settings := range []ease{
 		{lambda: 7},
@@ -48,7 +50,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 				if i == j {
 					want = 0
 				}
-				if !near(float64(got.At(int32(i), int32(j))), want, 1e-4) {
+				if !cftest.Near(float64(got.At(int32(i), int32(j))), want, 1e-4) {
 					t.Fatalf("%v: (%d, %d) is %g, want %g", settings, i, j, got.At(int32(i), int32(j)), want)
 				}
 			}
@@ -57,7 +59,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 }
 
 func TestEASEKeepsTheStrongest(t *testing.T) {
-	d := shop(1, 60, 90, 900)
+	d := cftest.Shop(1, 60, 90, 900)
 	all, err := ease{lambda: 7, width: 1000}.fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -71,5 +73,5 @@ func TestEASEKeepsTheStrongest(t *testing.T) {
 			t.Fatalf("row %d has %d items", i, len(columns))
 		}
 	}
-	keepsTheStrongest(t, &few, &all)
+	cftest.KeepsTheStrongest(t, &few, &all)
 }

@@ -9,12 +9,13 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
 func TestSequencesAreStored(t *testing.T) {
-	for name, d := range trips() {
+	for name, d := range cftest.Trips() {
 		q, err := sequenceOf(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(name, err)
@@ -47,7 +48,7 @@ func TestSequencesAreStored(t *testing.T) {
 				continue
 			}
 			for k := range got.parts() {
-				for _, trail := range trailsOf(d) {
+				for _, trail := range cftest.TrailsOf(d) {
 					got.score(k, trail, &rc, &sums)
 				}
 			}
@@ -67,7 +68,7 @@ func TestSequencesThatCannotBeAreRefused(t *testing.T) {
 		"chance of no number": func(q *sequence) { q.moves[0].Values[2] = float32(math.Inf(1)) },
 		"no moves":            func(q *sequence) { q.moves[2] = moves{} },
 	} {
-		d := walks(3, 60, 80, 60)
+		d := cftest.Walks(3, 60, 80, 60)
 		q, err := sequenceOf(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -81,12 +82,12 @@ func (t *trial) evaluation(p Protocol) Evaluation {
 // leads by popularMargin. It holds some interactions out as the protocol says (Cut), fits what
 // the options ask for on the others, and asks for what is held out. No fit knows anything of
 // it. The errors are those of Options.Validate, of the fits and of the context.
-func Evaluate(ctx context.Context, d *Dataset, o Options, progress Progress) (Plan, error) {
+func Evaluate(ctx context.Context, d *feedback.Dataset, o Options, progress Progress) (Plan, error) {
 	if err := o.Validate(); err != nil {
 		return Plan{}, err
 	}
 	o = o.filled()
-	if len(d.entries()) == 0 {
+	if len(d.Entries()) == 0 {
 		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
 	}
 	held := hold(d, o.Protocol, o.sample())
@@ -179,14 +180,14 @@ func difference(a, b []float64) (mean, standardError float64) {
 
 // tries are the algorithms to evaluate for all the data, of which what is chosen is to be fitted;
 // where two are equal the first is chosen.
-func (o Options) tries(d *Dataset) []string {
+func (o Options) tries(d *feedback.Dataset) []string {
 	switch o.Algorithm {
 	case Auto, Blend:
 	default:
 		return []string{o.Algorithm}
 	}
 	tries := []string{ItemKNN}
-	if len(d.active()) <= o.EASEMaxItems {
+	if len(d.Active()) <= o.EASEMaxItems {
 		tries = append(tries, EASE)
 	}
 	if o.Protocol.Cut != CutNext { // a filter of tastes, which takes long over many short visits
@@ -231,7 +232,7 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 			}
 		}
 	}
-	if o.Settings != nil || algorithm == Popularity || !h.past.dated() {
+	if o.Settings != nil || algorithm == Popularity || !h.past.Dated() {
 		return best, nil
 	}
 	return h.faded(ctx, best, o)
@@ -273,7 +274,7 @@ func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Pr
 // fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
 // only where the algorithm looks at them.
 func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.ids(), popular: h.past.popularity()}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.ItemIDs(), popular: h.past.Popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
 		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err

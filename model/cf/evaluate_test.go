@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
 
 // TestAutoFindsStructure: two tastes, which popularity cannot tell apart.
 func TestAutoFindsStructure(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range 200 {
 		for k := range 20 {
-			b.Add(name("u", u), name("i", u%2*50+random.IntN(50)), 1, int64(k*1000+u))
+			b.Add(cftest.Name("u", u), cftest.Name("i", u%2*50+random.IntN(50)), 1, int64(k*1000+u))
 		}
 	}
 	_, evaluations, choice, err := train(t.Context(), b.Build(), Options{}, nil)
@@ -46,10 +48,10 @@ func TestAutoFindsStructure(t *testing.T) {
 // TestLargeCatalogIsScoredByCandidates compares with scoring every item.
 func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 0))
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range 300 {
 		for range 90 {
-			b.Add(name("u", u), name("i", (u%10)*1400+random.IntN(1400)), 1, 0)
+			b.Add(cftest.Name("u", u), cftest.Name("i", (u%10)*1400+random.IntN(1400)), 1, 0)
 		}
 	}
 	s, err := Fit(t.Context(), b.Build(), Plan{Algorithm: ALS, Settings: Settings{Lambda: 4}}, Options{Factors: 12, Iterations: 6}, nil)
@@ -59,7 +61,7 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 	if s.Items() <= FullScanItems {
 		t.Fatalf("%d items are no large catalog", s.Items())
 	}
-	history := []Signal{{Item: 10, Weight: 1}, {Item: 20, Weight: 1}, {Item: 30, Weight: 2}}
+	history := []feedback.Signal{{Item: 10, Weight: 1}, {Item: 20, Weight: 1}, {Item: 30, Weight: 2}}
 	var sc Scratch
 	got := slices.Clone(s.Score(history, &sc))
 	seen := map[int32]bool{}
@@ -87,15 +89,15 @@ func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 // TestFitOfABlendThatWasChosenOnOtherTimes: most of the past has times of its own, and most of all
 // the data has not, as after an import.
 func TestFitOfABlendThatWasChosenOnOtherTimes(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range 400 {
 		for k := range 6 {
-			b.Add(name("u", u), name("i", (u*7+k*3)%30), 1, int64(u*10_000+k*60))
+			b.Add(cftest.Name("u", u), cftest.Name("i", (u*7+k*3)%30), 1, int64(u*10_000+k*60))
 		}
 	}
 	for u := range 500 {
-		b.Add(name("w", u), name("i", u%30), 1, 9_000_000)
-		b.Add(name("w", u), name("i", (u+1)%30), 1, 9_000_000)
+		b.Add(cftest.Name("w", u), cftest.Name("i", u%30), 1, 9_000_000)
+		b.Add(cftest.Name("w", u), cftest.Name("i", (u+1)%30), 1, 9_000_000)
 	}
 	d := b.Build()
 	o := Options{Algorithm: Blend, Protocol: Protocol{K: 1, Seen: true, Cut: CutNext}}
@@ -107,21 +109,21 @@ func TestFitOfABlendThatWasChosenOnOtherTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.dated() || s.blend.sequence == nil {
+	if d.Dated() || s.blend.sequence == nil {
 		t.Fatal("the test is for a sequence that was chosen on times that the whole has not")
 	}
 }
 
 // TestEASEIsTriedWhereItCanBeFitted: the past has fewer items than all the data.
 func TestEASEIsTriedWhereItCanBeFitted(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range 60 {
 		for k := range 6 {
-			b.Add(name("u", u), name("i", (u*7+k*3)%30), 1, int64(k*10_000+u))
+			b.Add(cftest.Name("u", u), cftest.Name("i", (u*7+k*3)%30), 1, int64(k*10_000+u))
 		}
 	}
 	for k := range 20 {
-		b.Add("late", name("late", k), 1, 80_000)
+		b.Add("late", cftest.Name("late", k), 1, 80_000)
 	}
 	d, o := b.Build(), Options{EASEMaxItems: 30}
 	plan, err := Evaluate(t.Context(), d, o, nil)
@@ -144,10 +146,10 @@ func TestFaintAndHugeWeights(t *testing.T) {
 	for what, weights := range map[string][2]float32{
 		"faint": {1e-44, 1e-44}, "faint and huge": {1e-44, math.MaxFloat32}, "of an item": {1, 1e-44},
 	} {
-		b := NewBuilder()
+		b := feedback.NewBuilder()
 		for k := range 900 {
-			b.Add(name("u", k%40), name("i", (k*k+k/7)%31), weights[0], int64(k)*1000)
-			b.Add(name("v", k), "one", weights[1], int64(k)*1000)
+			b.Add(cftest.Name("u", k%40), cftest.Name("i", (k*k+k/7)%31), weights[0], int64(k)*1000)
+			b.Add(cftest.Name("v", k), "one", weights[1], int64(k)*1000)
 		}
 		d := b.Build()
 		for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
@@ -168,7 +170,7 @@ func TestFaintAndHugeWeights(t *testing.T) {
 }
 
 func TestMeasureIsTheSameWhateverTheWorkers(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	h := hold(d, Protocol{}, sample{users: 4000})
 	s, err := Fit(t.Context(), d, Plan{Algorithm: ItemKNN}, Options{}, nil)
 	if err != nil {

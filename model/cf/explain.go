@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
@@ -18,7 +19,7 @@ type Contribution struct {
 // Explain returns the signals that speak for the item, strongest first; none where the
 // history does not (popularity). Shares add up to 1. O(history log row), for ALS as
 // much as Score; Explainer is cheaper for several items.
-func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
+func (s *Snapshot) Explain(history []feedback.Signal, item int32) []Contribution {
 	return s.Explainer(history)(item)
 }
 
@@ -27,9 +28,9 @@ func (s *Snapshot) Explain(history []Signal, item int32) []Contribution {
 // exact as well (Hu, Koren, Volinsky 2008, section 5), O(history rank^2 + rank^3), and then
 // O(history rank + rank^2) an item. Of a blend, what the linear parts and the moves between items
 // add to the mixed chance.
-func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
-	var t taste
-	t.read(history, len(s.itemIDs), s.settings.Fade)
+func (s *Snapshot) Explainer(history []feedback.Signal) func(item int32) []Contribution {
+	var t feedback.Taste
+	t.Read(history, len(s.itemIDs), s.settings.Fade)
 	var parts func(item int32, into []float32)
 	switch s.algorithm {
 	case EASE, Spectral:
@@ -43,33 +44,33 @@ func (s *Snapshot) Explainer(history []Signal) func(item int32) []Contribution {
 	default:
 		return func(int32) []Contribution { return nil }
 	}
-	values := make([]float32, len(t.items))
+	values := make([]float32, len(t.Items))
 	return func(item int32) []Contribution {
 		if item < 0 || int(item) >= len(s.itemIDs) {
 			return nil
 		}
 		parts(item, values)
-		return contributions(values, t.from)
+		return contributions(values, t.From)
 	}
 }
 
 // linearParts tells what each item of the taste adds to an item's score: x_i B_i,item.
-func linearParts(m *sparse.Rows, t *taste) func(item int32, into []float32) {
+func linearParts(m *sparse.Rows, t *feedback.Taste) func(item int32, into []float32) {
 	return func(item int32, into []float32) {
-		for i, x := range t.values {
-			into[i] = x * m.At(t.items[i], item)
+		for i, x := range t.Values {
+			into[i] = x * m.At(t.Items[i], item)
 		}
 	}
 }
 
 // blendParts tells what each item of the taste adds to the chance that the linear parts and the
 // moves of a blend give an item.
-func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into []float32) {
+func (s *Snapshot) blendParts(history []feedback.Signal, t *feedback.Taste) func(item int32, into []float32) {
 	var sc Scratch
-	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	sc.taste.Read(history, len(s.itemIDs), s.settings.Fade)
 	s.ask(&sc)
-	place := make(map[int32]int, len(t.items))
-	for i, item := range t.items {
+	place := make(map[int32]int, len(t.Items))
+	for i, item := range t.Items {
 		place[item] = i
 	}
 	b := s.blend
@@ -79,8 +80,8 @@ func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into 
 			if name == ALS || sc.said[k].total <= 0 {
 				continue
 			}
-			for i, x := range t.values {
-				into[i] += b.shares[k] / sc.said[k].total * x * s.rowsOf(name).At(t.items[i], item)
+			for i, x := range t.Values {
+				into[i] += b.shares[k] / sc.said[k].total * x * s.rowsOf(name).At(t.Items[i], item)
 			}
 		}
 		if b.sequence == nil {
@@ -91,7 +92,7 @@ func (s *Snapshot) blendParts(history []Signal, t *taste) func(item int32, into 
 			if total <= 0 {
 				continue
 			}
-			b.sequence.explain(k, t.trail, item, func(from int32, x float32) {
+			b.sequence.explain(k, t.Trail, item, func(from int32, x float32) {
 				if i, ok := place[from]; ok {
 					into[i] += b.shares[len(b.base)+k] / total * x
 				}

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
@@ -22,9 +23,9 @@ type filterTrial struct {
 	workers  int
 }
 
-func (s *spectrum) newTrial(d *Dataset, cases []Case, p Protocol, workers int) *filterTrial {
+func (s *spectrum) newTrial(d *feedback.Dataset, cases []Case, p Protocol, workers int) *filterTrial {
 	t := &filterTrial{spectrum: s, cases: cases, protocol: p, workers: max(workers, 1)}
-	for i, x := range d.popularity() {
+	for i, x := range d.Popularity() {
 		t.popular = append(t.popular, sparse.Candidate{Item: int32(i), Score: x})
 	}
 	sparse.ByScore(t.popular)
@@ -110,7 +111,7 @@ type trier struct {
 	lines  blas32.General
 	answer []float32
 	scored []sparse.Candidate
-	taste  taste
+	taste  feedback.Taste
 }
 
 func (t *filterTrial) newTrier(settings []Filter) *trier {
@@ -194,10 +195,10 @@ func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
 }
 
 // eachValue calls fn for what a Snapshot makes of a history.
-func (w *trier) eachValue(history []Signal, fn func(item int32, x float32)) {
-	w.taste.read(history, w.items.Len(), 0)
-	for k, item := range w.taste.items {
-		fn(item, w.taste.values[k])
+func (w *trier) eachValue(history []feedback.Signal, fn func(item int32, x float32)) {
+	w.taste.Read(history, w.items.Len(), 0)
+	for k, item := range w.taste.Items {
+		fn(item, w.taste.Values[k])
 	}
 }
 
@@ -222,7 +223,7 @@ func (w *trier) Popular() []sparse.Candidate { return w.popular }
 func (w *trier) Scorer() Scorer { return w }
 
 // Score returns the answer, whatever the history.
-func (w *trier) Score([]Signal) []sparse.Candidate {
+func (w *trier) Score([]feedback.Signal) []sparse.Candidate {
 	w.scored = w.scored[:0]
 	for i, x := range w.answer {
 		if x > 0 {
@@ -233,4 +234,6 @@ func (w *trier) Score([]Signal) []sparse.Candidate {
 }
 
 // ScoreItems is Score.
-func (w *trier) ScoreItems(history []Signal, _ []int32) []sparse.Candidate { return w.Score(history) }
+func (w *trier) ScoreItems(history []feedback.Signal, _ []int32) []sparse.Candidate {
+	return w.Score(history)
+}

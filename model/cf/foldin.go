@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -25,34 +26,34 @@ type folding struct {
 //
 // as training does, by alsSteps steps of conjugate gradient, into f.user. It returns false
 // where the visitor has no taste. O(history rank + rank^2).
-func (s *Snapshot) foldIn(t *taste, f *folding) bool {
+func (s *Snapshot) foldIn(t *feedback.Taste, f *folding) bool {
 	n := s.factors.Cols
-	if n == 0 || len(t.items) == 0 {
+	if n == 0 || len(t.Items) == 0 {
 		return false
 	}
 	if len(f.user) != n {
 		f.user = make([]float32, n)
 	}
 	clear(f.user)
-	f.solve(s.gram, s.penalty.entry, t.items, t.values, s.factors, f.user)
+	f.solve(s.gram, s.penalty.entry, t.Items, t.Values, s.factors, f.user)
 	return finite(f.user)
 }
 
 // system returns the Cholesky factor R of the A of foldIn, A = R^T R, in the upper triangle
 // of rank x rank. It returns false where the visitor has no taste.
-func (s *Snapshot) system(t *taste) ([]float32, bool) {
+func (s *Snapshot) system(t *feedback.Taste) ([]float32, bool) {
 	n := s.factors.Cols
 	a := slices.Clone(s.gram.Data)
-	for q, item := range t.items {
-		c, y := t.values[q], s.factor(item)
+	for q, item := range t.Items {
+		c, y := t.Values[q], s.factor(item)
 		for k := range n {
 			dense.Axpy(c*y[k], y[k:], a[k*n+k:k*n+n])
 		}
 	}
 	for k := range n {
-		a[k*n+k] += s.penalty.entry * float32(len(t.items))
+		a[k*n+k] += s.penalty.entry * float32(len(t.Items))
 	}
-	return a, len(t.items) > 0 && factorize(a, n)
+	return a, len(t.Items) > 0 && factorize(a, n)
 }
 
 // factorize replaces the upper triangle of a positive definite A, n x n by rows, with R
@@ -98,7 +99,7 @@ func finite(v []float32) bool {
 }
 
 // factorParts tells what each item of the taste adds to an item's score: c_i y_i . A^-1 y_item.
-func (s *Snapshot) factorParts(t *taste) func(item int32, into []float32) {
+func (s *Snapshot) factorParts(t *feedback.Taste) func(item int32, into []float32) {
 	r, solvable := s.system(t)
 	z := make([]float32, s.factors.Cols)
 	return func(item int32, into []float32) {
@@ -106,8 +107,8 @@ func (s *Snapshot) factorParts(t *taste) func(item int32, into []float32) {
 		if copy(z, s.factor(item)); !solvable || !solve(r, len(z), z) {
 			return
 		}
-		for i, other := range t.items {
-			into[i] = t.values[i] * dense.Dot(z, s.factor(other))
+		for i, other := range t.Items {
+			into[i] = t.Values[i] * dense.Dot(z, s.factor(other))
 		}
 	}
 }

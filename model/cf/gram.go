@@ -6,12 +6,13 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
 // gramUnits is how many units a damped weight of 1 is counted in.
-const gramUnits = 1 / leastValue
+const gramUnits = 1 / feedback.LeastValue
 
 // units rounds a damped weight, which is above 0, to units, one at least.
 func units(x float32) int32 { return max(1, int32(math.RoundToEven(float64(x)*gramUnits))) }
@@ -127,9 +128,9 @@ func (g *Gram) matrix(items []int32) blas32.General {
 // gramMatrix returns what a Gram of all users holds of some items, the lower triangle, without
 // making one: a row is summed up in whole numbers and rounded once. O(sum over users of
 // items^2 / 2) time, 4 bytes x items^2 and 12 bytes a pair.
-func gramMatrix(ctx context.Context, d *Dataset, items []int32, share float64, workers int, done func(float64)) (blas32.General, error) {
+func gramMatrix(ctx context.Context, d *feedback.Dataset, items []int32, share float64, workers int, done func(float64)) (blas32.General, error) {
 	near := newCloseness(share)
-	byUser, byItem, places, ownPlaces := d.ByUser(), d.ByItem(), d.timePlaces(), d.placesByItem()
+	byUser, byItem, places, ownPlaces := d.ByUser(), d.ByItem(), d.TimePlaces(), d.TimePlacesByItem()
 	n := len(items)
 	place := make([]int32, d.Items())
 	for k, i := range items {

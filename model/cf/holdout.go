@@ -1,6 +1,10 @@
 package cf
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
+)
 
 const (
 	// minHeldOut is the number of users below which nothing is evaluated.
@@ -19,7 +23,7 @@ var pastShares = []float64{.9, .8, .7, .5}
 
 // holdout is a dataset cut in two: what models may learn from, and what they are to foretell.
 type holdout struct {
-	past  *Dataset
+	past  *feedback.Dataset
 	cases []Case
 	// about says what is foretold, as in "what 900 users chose last".
 	about string
@@ -33,7 +37,7 @@ type sample struct {
 }
 
 // hold cuts a dataset as the protocol says; nil where too few users are left to ask for.
-func hold(d *Dataset, p Protocol, of sample) *holdout {
+func hold(d *feedback.Dataset, p Protocol, of sample) *holdout {
 	var h *holdout
 	switch p.Cut {
 	case CutRandom:
@@ -54,10 +58,10 @@ func hold(d *Dataset, p Protocol, of sample) *holdout {
 // times are those of all interactions, in order.
 type times []uint32
 
-func timesOf(d *Dataset) times {
-	all := make(times, len(d.entries()))
-	for i, x := range d.entries() {
-		all[i] = x.at
+func timesOf(d *feedback.Dataset) times {
+	all := make(times, len(d.Entries()))
+	for i, x := range d.Entries() {
+		all[i] = x.At
 	}
 	slices.Sort(all)
 	return all
@@ -68,7 +72,7 @@ func (t times) at(share float64) uint32 { return t[min(len(t)-1, int(share*float
 
 // holdTime cuts at the latest of a few times after which enough users chose something new, or
 // at the one with the most of them.
-func holdTime(d *Dataset, of sample) *holdout {
+func holdTime(d *feedback.Dataset, of sample) *holdout {
 	times := timesOf(d)
 	var best *choosers
 	for _, share := range pastShares {
@@ -80,7 +84,7 @@ func holdTime(d *Dataset, of sample) *holdout {
 			break
 		}
 	}
-	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < best.cut }), about: "what %d users chose last"}
+	h := &holdout{past: d.Keep(func(x feedback.Entry) bool { return x.At < best.cut }), about: "what %d users chose last"}
 	m := marksOf(d)
 	for _, k := range draw(len(best.users), of.users, of.seed, func(k int) uint64 { return m.users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
@@ -91,7 +95,7 @@ func holdTime(d *Dataset, of sample) *holdout {
 // ask adds the case of a user who went on to choose some items, in order, of those that the
 // past knows; the user's own items of the past are hidden.
 func (h *holdout) ask(user int32, relevant []int32) {
-	history, items := h.past.historyOf(user)
+	history, items := h.past.HistoryOf(user)
 	c := Case{History: history, Hidden: items}
 	for _, item := range relevant {
 		if users, _ := h.past.ByItem().Row(item); len(users) > 0 {
@@ -114,15 +118,15 @@ type choosers struct {
 
 // choosersAfter finds the users with interactions before the time, and what they first chose at it or
 // later.
-func choosersAfter(d *Dataset, cut uint32) *choosers {
+func choosersAfter(d *feedback.Dataset, cut uint32) *choosers {
 	a := &choosers{cut: cut}
-	for i := 0; i < len(d.entries()); {
-		user := d.entries()[i].user
+	for i := 0; i < len(d.Entries()); {
+		user := d.Entries()[i].User
 		before := false
 		var relevant []int32
-		for i < len(d.entries()) && d.entries()[i].user == user {
-			item, first := d.entries()[i].item, d.entries()[i].at
-			for i < len(d.entries()) && d.entries()[i].user == user && d.entries()[i].item == item {
+		for i < len(d.Entries()) && d.Entries()[i].User == user {
+			item, first := d.Entries()[i].Item, d.Entries()[i].At
+			for i < len(d.Entries()) && d.Entries()[i].User == user && d.Entries()[i].Item == item {
 				i++
 			}
 			if first < cut {
@@ -142,10 +146,10 @@ func choosersAfter(d *Dataset, cut uint32) *choosers {
 type held map[int32][]int32
 
 // without asks each user for the items that are held out, from all that is not.
-func without(d *Dataset, gone held, about string) *holdout {
+func without(d *feedback.Dataset, gone held, about string) *holdout {
 	h := &holdout{about: about}
-	h.past = d.keep(func(x interaction) bool {
-		_, out := slices.BinarySearch(gone[x.user], x.item)
+	h.past = d.Keep(func(x feedback.Entry) bool {
+		_, out := slices.BinarySearch(gone[x.User], x.Item)
 		return !out
 	})
 	for user := range int32(d.Users()) {
@@ -157,7 +161,7 @@ func without(d *Dataset, gone held, about string) *holdout {
 }
 
 // holdRandom holds out some of the items of some users, two at least being left.
-func holdRandom(d *Dataset, of sample) *holdout {
+func holdRandom(d *feedback.Dataset, of sample) *holdout {
 	m := marksOf(d)
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
@@ -175,49 +179,49 @@ func holdRandom(d *Dataset, of sample) *holdout {
 
 // holdLast holds out the last of the items in which each of some users showed the most
 // interest that a single interaction shows; of those of the same second one by its marks.
-func holdLast(d *Dataset, of sample) *holdout {
+func holdLast(d *feedback.Dataset, of sample) *holdout {
 	var strongest float32
-	for _, x := range d.entries() {
-		strongest = max(strongest, x.weight)
+	for _, x := range d.Entries() {
+		strongest = max(strongest, x.Weight)
 	}
 	m := marksOf(d)
-	lot := func(x interaction) uint64 { return hashed(m.users[x.user], m.items[x.item]) }
-	last := map[int32]interaction{}
-	for _, x := range d.entries() {
-		if x.weight != strongest {
+	lot := func(x feedback.Entry) uint64 { return hashed(m.users[x.User], m.items[x.Item]) }
+	last := map[int32]feedback.Entry{}
+	for _, x := range d.Entries() {
+		if x.Weight != strongest {
 			continue
 		}
-		if y, ok := last[x.user]; !ok || x.at > y.at || x.at == y.at && lot(x) > lot(y) {
-			last[x.user] = x
+		if y, ok := last[x.User]; !ok || x.At > y.At || x.At == y.At && lot(x) > lot(y) {
+			last[x.User] = x
 		}
 	}
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
 		columns, _ := d.ByUser().Row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
-			gone[x.user] = []int32{x.item}
+			gone[x.User] = []int32{x.Item}
 		}
 	}
 	return without(d, gone, "the last choice of %d users")
 }
 
 // holdNext holds out the last visits, and asks for each of their clicks by those before it.
-func holdNext(d *Dataset, of sample) *holdout {
+func holdNext(d *feedback.Dataset, of sample) *holdout {
 	cut := timesOf(d).at(1 - nextShare)
-	h := &holdout{past: d.keep(func(x interaction) bool { return x.at < cut }), about: "%d next clicks of the last visits"}
+	h := &holdout{past: d.Keep(func(x feedback.Entry) bool { return x.At < cut }), about: "%d next clicks of the last visits"}
 	m := marksOf(d)
 	var all []Case
 	var lots []uint64
-	for user, clicks := range d.inTime() {
-		signals := make([]Signal, len(clicks))
+	for user, clicks := range d.InTime() {
+		signals := make([]feedback.Signal, len(clicks))
 		for k, x := range clicks {
-			signals[k] = Signal{Item: x.item, Weight: x.weight, At: int64(x.at)}
-			if k == 0 || clicks[k].at < cut || clicks[k].at-clicks[k-1].at > visitGap {
+			signals[k] = feedback.Signal{Item: x.Item, Weight: x.Weight, At: int64(x.At)}
+			if k == 0 || clicks[k].At < cut || clicks[k].At-clicks[k-1].At > feedback.VisitGap {
 				continue
 			}
-			c := Case{History: NewHistory(signals[:k])}
-			if users, _ := h.past.ByItem().Row(x.item); len(users) > 0 {
-				c.Relevant = []int32{x.item}
+			c := Case{History: feedback.NewHistory(signals[:k])}
+			if users, _ := h.past.ByItem().Row(x.Item); len(users) > 0 {
+				c.Relevant = []int32{x.Item}
 			} else {
 				c.Unknown = 1
 			}

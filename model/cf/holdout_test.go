@@ -9,24 +9,27 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // TestNothingLeaks: whatever the cut, what is held out is not in the past, and what is relevant
 // is new to its user where the protocol asks for that.
 func TestNothingLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := shop(rapid.Uint64().Draw(t, "seed"), 40, 30, 400)
+		d := cftest.Shop(rapid.Uint64().Draw(t, "seed"), 40, 30, 400)
 		p := Protocol{K: 10, Cut: Cut(rapid.IntRange(int(CutTime), int(CutNext)).Draw(t, "cut"))}
 		h := hold(d, p, sample{users: 4000, clicks: 45_000})
 		if h == nil {
 			t.Skip("nothing held out")
 		}
-		if n := len(h.past.entries()); n == 0 || n >= len(d.entries()) {
-			t.Fatalf("%d of %d interactions are the past", n, len(d.entries()))
+		if n := len(h.past.Entries()); n == 0 || n >= len(d.Entries()) {
+			t.Fatalf("%d of %d interactions are the past", n, len(d.Entries()))
 		}
 		var newest int64
-		for _, x := range h.past.entries() {
-			newest = max(newest, int64(x.at))
+		for _, x := range h.past.Entries() {
+			newest = max(newest, int64(x.At))
 		}
 		for _, c := range h.cases {
 			if c.relevant() == 0 || len(c.History) == 0 {
@@ -36,7 +39,7 @@ func TestNothingLeaks(t *testing.T) {
 				if users, _ := h.past.ByItem().Row(item); len(users) == 0 {
 					t.Fatal("a relevant item that no model can know")
 				}
-				known := slices.ContainsFunc(c.History, func(x Signal) bool { return x.Item == item })
+				known := slices.ContainsFunc(c.History, func(x feedback.Signal) bool { return x.Item == item })
 				if known && p.Cut != CutNext {
 					t.Fatal("a relevant item was known")
 				}
@@ -54,14 +57,14 @@ func TestNothingLeaks(t *testing.T) {
 // either.
 func TestLastOfOneSecondIsNotByName(t *testing.T) {
 	foretold := func(id func(i int) string) map[string]int {
-		b, numbers := NewBuilder(), map[string]int{}
+		b, numbers := feedback.NewBuilder(), map[string]int{}
 		for i := range 30 {
 			numbers[id(i)] = i
 		}
 		random := rand.New(rand.NewPCG(4, 0))
 		for u := range 40 {
 			for range 3 + u%9 {
-				b.Add(name("u", u), id(random.IntN(30)*random.IntN(30)/30), 1, 77)
+				b.Add(cftest.Name("u", u), id(random.IntN(30)*random.IntN(30)/30), 1, 77)
 			}
 		}
 		d := b.Build()
@@ -70,16 +73,16 @@ func TestLastOfOneSecondIsNotByName(t *testing.T) {
 			var key strings.Builder
 			known := make([]int, 0, len(c.Hidden))
 			for _, i := range c.Hidden {
-				known = append(known, numbers[d.ids()[i]])
+				known = append(known, numbers[d.ItemIDs()[i]])
 			}
 			slices.Sort(known)
 			fmt.Fprint(&key, known)
-			items[key.String()] = numbers[d.ids()[c.Relevant[0]]]
+			items[key.String()] = numbers[d.ItemIDs()[c.Relevant[0]]]
 		}
 		return items
 	}
-	a := foretold(func(i int) string { return name("i", i) })
-	b := foretold(func(i int) string { return name("i", 99-i) })
+	a := foretold(func(i int) string { return cftest.Name("i", i) })
+	b := foretold(func(i int) string { return cftest.Name("i", 99-i) })
 	if len(a) < minHeldOut || !maps.Equal(a, b) {
 		t.Errorf("foretold are %v, of other names %v", a, b)
 	}

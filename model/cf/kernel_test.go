@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -36,7 +37,7 @@ func BenchmarkKernel(b *testing.B) {
 }
 
 // kernel measures one model; memory is the bytes a second that one core reads.
-func kernel(b *testing.B, s *Snapshot, histories [][]Signal, memory float64) {
+func kernel(b *testing.B, s *Snapshot, histories [][]feedback.Signal, memory float64) {
 	var sc Scratch
 	for _, history := range histories {
 		s.Score(history, &sc)
@@ -85,10 +86,10 @@ func readMemory() float64 {
 // the history's rows and a sum for each, of whole rows their values; of ALS the factors of the history and of what is scored,
 // and the matrix that all systems have in common; of a blend that of its parts, the moves of the
 // trail and the moments of its items.
-func (s *Snapshot) kernelBytes(history []Signal) int {
+func (s *Snapshot) kernelBytes(history []feedback.Signal) int {
 	const entry, sum, number = 8, 4, 4
-	var t taste
-	t.read(history, len(s.itemIDs), s.settings.Fade)
+	var t feedback.Taste
+	t.Read(history, len(s.itemIDs), s.settings.Fade)
 	rowBytes := func(m *sparse.Rows, items []int32) (bytes int) {
 		for _, item := range items {
 			columns, _ := m.Row(item)
@@ -101,19 +102,19 @@ func (s *Snapshot) kernelBytes(history []Signal) int {
 		return bytes
 	}
 	rank := s.factors.Cols
-	fold := (len(t.items) + rank) * rank * number
+	fold := (len(t.Items) + rank) * rank * number
 	var sc Scratch
 	scored := len(s.Score(history, &sc)) * rank * number
 	switch s.algorithm {
 	case EASE:
-		return rowBytes(&s.linear, t.items)
+		return rowBytes(&s.linear, t.Items)
 	case ItemKNN:
-		return rowBytes(&s.similar, t.items)
+		return rowBytes(&s.similar, t.Items)
 	case ALS:
 		return fold + scored
 	}
-	bytes := fold + scored + rowBytes(&s.linear, t.items) + rowBytes(&s.similar, t.items)
-	s.blend.sequence.eachRow(t.trail, func(m *sparse.Rows, items []int32) { bytes += rowBytes(m, items) })
+	bytes := fold + scored + rowBytes(&s.linear, t.Items) + rowBytes(&s.similar, t.Items)
+	s.blend.sequence.eachRow(t.Trail, func(m *sparse.Rows, items []int32) { bytes += rowBytes(m, items) })
 	return bytes
 }
 
@@ -136,7 +137,7 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 		random: random, items: items, shelfSize: shelfSize,
 		all: rand.NewZipf(random, 1.05, 10, uint64(items-1)), shelf: rand.NewZipf(random, 1.05, 10, shelfSize-1),
 	}
-	build := NewBuilder()
+	build := feedback.NewBuilder()
 	for user := range min(items/2, 50_000) {
 		shop.visits(events, func(item int, at int64) {
 			build.Add(fmt.Sprint(user), kernelItem(item), 1, at+int64(user))
@@ -189,12 +190,12 @@ func (k *kernelShop) visits(events int, visit func(item int, at int64)) {
 }
 
 // histories are those of 64 visitors.
-func (k *kernelShop) histories(length int) [][]Signal {
-	all := make([][]Signal, 64)
+func (k *kernelShop) histories(length int) [][]feedback.Signal {
+	all := make([][]feedback.Signal, 64)
 	for v := range all {
 		k.visits(length, func(item int, at int64) {
 			i, _ := k.blend.Index(kernelItem(item))
-			all[v] = append(all[v], Signal{Item: i, Weight: 1, At: at})
+			all[v] = append(all[v], feedback.Signal{Item: i, Weight: 1, At: at})
 		})
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -19,7 +20,7 @@ const knnShrink = 10
 //
 // with x the damped weights. O(sum over users of items^2) time, O(items) memory a worker
 // beside the result.
-func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
+func neighbours(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
 	items := d.ByItem().Len()
 	share := make([]float64, d.ByUser().Len())
 	for u := range share {
@@ -65,7 +66,7 @@ func neighbours(ctx context.Context, d *Dataset, n, workers int, done func(float
 }
 
 // cooccur sums x_ui x_uj share_u over the users of item i into s, for every j.
-func cooccur(ctx context.Context, d *Dataset, i int32, share []float64, s *sparse.Sums) error {
+func cooccur(ctx context.Context, d *feedback.Dataset, i int32, share []float64, s *sparse.Sums) error {
 	users, values := d.ByItem().Row(i)
 	for k, u := range users {
 		if k&0x3ff == 0x3ff {

@@ -5,15 +5,17 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
 )
 
 func TestNeighboursAreCosines(t *testing.T) {
-	d := shop(2, 50, 40, 600)
+	d := cftest.Shop(2, 50, 40, 600)
 	got, err := neighbours(t.Context(), d, 1000, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := matrixOf(d)
+	x := cftest.MatrixOf(d)
 	weight := func(u int) float64 { return 1 / mat.Norm(x.RowView(u), 2) }
 	norm := func(i int) float64 {
 		var sum float64
@@ -32,7 +34,7 @@ func TestNeighboursAreCosines(t *testing.T) {
 			if i == j {
 				want = 0
 			}
-			if !near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
+			if !cftest.Near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
 				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.At(int32(i), int32(j)), want)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
@@ -24,9 +25,9 @@ type Ranker interface {
 // changed by the caller.
 type Scorer interface {
 	// Score returns scores for the items that a history, oldest first, speaks for, in no order.
-	Score(history []Signal) []sparse.Candidate
+	Score(history []feedback.Signal) []sparse.Candidate
 	// ScoreItems is Score for when the given items matter only.
-	ScoreItems(history []Signal, items []int32) []sparse.Candidate
+	ScoreItems(history []feedback.Signal, items []int32) []sparse.Candidate
 }
 
 // Measurement is what a ranker's lists reached.

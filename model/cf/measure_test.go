@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
@@ -21,9 +23,9 @@ func (r told) Items() int { return 10 }
 
 func (r told) Scorer() Scorer { return r }
 
-func (r told) Score([]Signal) []sparse.Candidate { return slices.Clone(r) }
+func (r told) Score([]feedback.Signal) []sparse.Candidate { return slices.Clone(r) }
 
-func (r told) ScoreItems([]Signal, []int32) []sparse.Candidate { return slices.Clone(r) }
+func (r told) ScoreItems([]feedback.Signal, []int32) []sparse.Candidate { return slices.Clone(r) }
 
 func (r told) Popular() []sparse.Candidate {
 	var all []sparse.Candidate
@@ -42,8 +44,8 @@ func TestLists(t *testing.T) {
 	}{
 		"by score, then number":     {Case{}, Protocol{K: 2}, []int32{7, 2}},
 		"filled with what is sold":  {Case{}, Protocol{K: 5}, []int32{7, 2, 4, 9, 8}},
-		"never what was seen":       {Case{History: []Signal{{Item: 7, Weight: 1}, {Item: 9, Weight: 1}}}, Protocol{K: 4}, []int32{2, 4, 8, 6}},
-		"what was seen, if allowed": {Case{History: []Signal{{Item: 7, Weight: 1}}}, Protocol{K: 2, Seen: true}, []int32{7, 2}},
+		"never what was seen":       {Case{History: []feedback.Signal{{Item: 7, Weight: 1}, {Item: 9, Weight: 1}}}, Protocol{K: 4}, []int32{2, 4, 8, 6}},
+		"what was seen, if allowed": {Case{History: []feedback.Signal{{Item: 7, Weight: 1}}}, Protocol{K: 2, Seen: true}, []int32{7, 2}},
 		"never what is hidden":      {Case{Hidden: []int32{2, 9, 99, -1}}, Protocol{K: 4, Seen: true}, []int32{7, 4, 8, 6}},
 		"candidates only":           {Case{Candidates: []int32{3, 4, 8, 5, -1, 12}}, Protocol{K: 3}, []int32{4, 8, 5}},
 		"no more than there are":    {Case{Candidates: []int32{3, 2}, Hidden: []int32{3}}, Protocol{K: 3}, []int32{2}},
@@ -87,7 +89,7 @@ func TestMeasureByHand(t *testing.T) {
 		t.Errorf("%v", m.Metrics)
 	}
 	for name, x := range want {
-		if !near(m.Metrics[name], x, 1e-12) {
+		if !cftest.Near(m.Metrics[name], x, 1e-12) {
 			t.Errorf("%s is %g, want %g", name, m.Metrics[name], x)
 		}
 	}
@@ -123,7 +125,7 @@ func TestMetricsAgainstTheirDefinitions(t *testing.T) {
 		size, found := math.Max(1, float64(relevant)), float64(len(hits))
 		want := []float64{dcg / math.Max(ideal, 1e-9), found / size, found / float64(k), precision / size, math.Min(1, found), first}
 		for i, got := range measureList(hits, relevant, k) {
-			if !near(got, want[i], 1e-12) || got < 0 || got > 1+1e-12 {
+			if !cftest.Near(got, want[i], 1e-12) || got < 0 || got > 1+1e-12 {
 				t.Fatalf("%s is %g, want %g", listMetrics[i], got, want[i])
 			}
 		}

@@ -79,7 +79,7 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 // blendParts puts what was fitted on the past together, with a sequence where times are known. The
 // blend's weights are still missing.
 func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
-	s := &Snapshot{algorithm: Blend, itemIDs: h.past.ids(), popular: h.past.popularity(), blend: &blend{}}
+	s := &Snapshot{algorithm: Blend, itemIDs: h.past.ItemIDs(), popular: h.past.Popularity(), blend: &blend{}}
 	var parts []Part
 	var linear *trial
 	for _, t := range trials {
@@ -103,7 +103,7 @@ func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, do
 	for _, p := range parts {
 		s.blend.base = append(s.blend.base, p.Algorithm)
 	}
-	if h.past.dated() {
+	if h.past.Dated() {
 		var err error
 		if s.blend.sequence, err = sequenceOf(ctx, h.past, o.Workers, done); err != nil {
 			return nil, nil, err
@@ -213,7 +213,7 @@ func (h *chooser) lessons(ctx context.Context, s *Snapshot, n int, o Options, do
 		sc := &scratches[worker]
 		for k := from; k < to; k++ {
 			c := &cases[k]
-			sc.taste.read(c.History, len(s.itemIDs), s.settings.Fade)
+			sc.taste.Read(c.History, len(s.itemIDs), s.settings.Fade)
 			lessons[k].situation = s.situationOf(&sc.taste)
 			m := s.collect(sc, nil, c.closed(o.Protocol))
 			lessons[k].features = slices.Clone(m.features)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
@@ -17,7 +19,7 @@ var movings = []moving{
 }
 
 func TestMovesAreShares(t *testing.T) {
-	for name, d := range trips() {
+	for name, d := range cftest.Trips() {
 		v := visitsOf(d)
 		at := placesOf(&v, d.Items())
 		for _, k := range movings {
@@ -61,11 +63,11 @@ func TestMovesAreShares(t *testing.T) {
 }
 
 // holdMoves holds scores and two hops to their formulas.
-func holdMoves(t *testing.T, d *Dataset, m *moves) {
+func holdMoves(t *testing.T, d *feedback.Dataset, m *moves) {
 	t.Helper()
 	var sums sparse.Tally
 	sums.Grow(d.Items())
-	for _, trail := range trailsOf(d) {
+	for _, trail := range cftest.TrailsOf(d) {
 		for _, last := range []int{1, 20} {
 			for _, decay := range []float64{.01, 1.5} {
 				want := map[int32]float64{}
@@ -77,7 +79,7 @@ func holdMoves(t *testing.T, d *Dataset, m *moves) {
 					}
 				}
 				m.score(trail, decay, last, &sums)
-				holdTally(t, &sums, want)
+				cftest.HoldTally(t, &sums, want)
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func holdMoves(t *testing.T, d *Dataset, m *moves) {
 }
 
 func TestMovesKeepTheStrongest(t *testing.T) {
-	d := walks(3, 60, 80, 60)
+	d := cftest.Walks(3, 60, 80, 60)
 	v := visitsOf(d)
 	at := placesOf(&v, d.Items())
 	all, err := moving{reach: 3, shrink: 1, width: 1000}.count(t.Context(), &v, &at, 2, nil)

@@ -6,12 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // movieLens reads one part of the MovieLens-100k split, as (user, item, unix seconds).
 func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) {
 	t.Helper()
-	dataLines(t, "movielens-100k", name, func(line string) {
+	cftest.Lines(t, "movielens-100k", name, func(line string) {
 		fields := strings.Fields(line)
 		at, err := strconv.ParseInt(fields[3], 10, 64)
 		if err != nil {
@@ -24,7 +27,7 @@ func movieLens(t *testing.T, name string, fn func(user, item string, at int64)) 
 // splitNDCG fits the plan on the split's training part and returns nDCG@10 on its test part.
 func splitNDCG(t *testing.T, plan Plan, o Options) float64 {
 	t.Helper()
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	movieLens(t, "msr_split_item_train.tsv.gz", func(user, item string, at int64) { b.Add(user, item, 1, at) })
 	d := b.Build()
 	s, err := Fit(t.Context(), d, plan, o, nil)

@@ -5,11 +5,13 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 func TestPartsDoNotDependOnWorkers(t *testing.T) {
-	for name, d := range trips() {
+	for name, d := range cftest.Trips() {
 		var want []any
 		for _, workers := range []int{1, 2, 3} {
 			v := visitsOf(d)
@@ -53,7 +55,7 @@ type parts struct {
 	sums   sparse.Tally
 }
 
-func newParts(t testing.TB, d *Dataset) *parts {
+func newParts(t testing.TB, d *feedback.Dataset) *parts {
 	t.Helper()
 	var p parts
 	var err error
@@ -76,9 +78,9 @@ func (p *parts) scores() map[string]func(trail []int32) {
 }
 
 func TestPartsScoreWithoutAllocating(t *testing.T) {
-	d := walks(3, 60, 80, 60)
+	d := cftest.Walks(3, 60, 80, 60)
 	p := newParts(t, d)
-	trails := trailsOf(d)
+	trails := cftest.TrailsOf(d)
 	for name, score := range p.scores() {
 		if n := testing.AllocsPerRun(3, func() {
 			for _, trail := range trails {
@@ -97,7 +99,7 @@ func BenchmarkParts(b *testing.B) {
 	const items = 17_000
 	random := rand.New(rand.NewPCG(1, 0))
 	zipf := rand.NewZipf(random, 1.2, 20, items-1)
-	build := NewBuilder()
+	build := feedback.NewBuilder()
 	walk := func(n int, visit func(item int)) {
 		item := int(zipf.Uint64())
 		for range n {
@@ -112,7 +114,7 @@ func BenchmarkParts(b *testing.B) {
 	for u := range 200_000 {
 		at := int64(u * 10)
 		walk(5, func(item int) {
-			build.Add(name("u", u/1000)+name("u", u%1000), name("i", item), 1, at)
+			build.Add(cftest.Name("u", u/1000)+cftest.Name("u", u%1000), cftest.Name("i", item), 1, at)
 			at++
 		})
 	}
@@ -121,7 +123,7 @@ func BenchmarkParts(b *testing.B) {
 	trails := make([][]int32, 1000)
 	for k := range trails {
 		walk(10, func(item int) {
-			if i, ok := d.Index(name("i", item)); ok {
+			if i, ok := d.Index(cftest.Name("i", item)); ok {
 				trails[k] = append(trails[k], i)
 			}
 		})

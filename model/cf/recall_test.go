@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
@@ -18,7 +19,7 @@ var recallings = []recalling{
 }
 
 func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
-	for name, d := range trips() {
+	for name, d := range cftest.Trips() {
 		v := visitsOf(d)
 		for _, k := range recallings {
 			m := recallOf(v, d.Items(), k)
@@ -26,10 +27,10 @@ func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
 			var rc recollection
 			sums.Grow(d.Items())
 			held := 0
-			for _, trail := range trailsOf(d) {
+			for _, trail := range cftest.TrailsOf(d) {
 				m.score(trail, &rc, &sums)
 				if want, sure := remembered(&v, k, trail); sure {
-					holdTally(t, &sums, want)
+					cftest.HoldTally(t, &sums, want)
 					held++
 				}
 				sums.Reset()

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -30,7 +31,7 @@ const (
 // Scratch is memory that Score uses again. The zero Scratch is ready; it serves one call
 // at a time and any Snapshot.
 type Scratch struct {
-	taste taste
+	taste feedback.Taste
 	// tally is empty between calls.
 	tally sparse.Tally
 	seeds []sparse.Candidate
@@ -47,13 +48,13 @@ type Scratch struct {
 // item's row, O(history * row). ALS: fold-in of the visitor's factors, O(history rank +
 // rank^2), then O(rank) an item. A blend: what its parts take, and O(candidates features).
 // Popularity: the most popular items, whatever the history.
-func (s *Snapshot) Score(history []Signal, sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) Score(history []feedback.Signal, sc *Scratch) []sparse.Candidate {
 	sc.out = sc.out[:0]
 	if s.algorithm == Popularity {
 		sc.out = append(sc.out, s.best[:min(len(s.best), popularHead)]...)
 		return sc.out
 	}
-	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	sc.taste.Read(history, len(s.itemIDs), s.settings.Fade)
 	switch s.algorithm {
 	case EASE, Spectral:
 		return s.scoreRows(&s.linear, sc)
@@ -69,12 +70,12 @@ func (s *Snapshot) Score(history []Signal, sc *Scratch) []sparse.Candidate {
 // ScoreItems is Score for when the given items matter only: where the history speaks for
 // them they are in the result, which may hold others, too. Items that the model does not know
 // are left out, and a blend ranks those that repeat once.
-func (s *Snapshot) ScoreItems(history []Signal, items []int32, sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) ScoreItems(history []feedback.Signal, items []int32, sc *Scratch) []sparse.Candidate {
 	if s.algorithm != ALS && s.algorithm != Blend {
 		return s.Score(history, sc)
 	}
 	sc.out = sc.out[:0]
-	sc.taste.read(history, len(s.itemIDs), s.settings.Fade)
+	sc.taste.Read(history, len(s.itemIDs), s.settings.Fade)
 	if s.algorithm == Blend {
 		return s.scoreBlend(sc, items)
 	}
@@ -98,11 +99,11 @@ type scorer struct {
 	scratch  Scratch
 }
 
-func (s *scorer) Score(history []Signal) []sparse.Candidate {
+func (s *scorer) Score(history []feedback.Signal) []sparse.Candidate {
 	return s.snapshot.Score(history, &s.scratch)
 }
 
-func (s *scorer) ScoreItems(history []Signal, items []int32) []sparse.Candidate {
+func (s *scorer) ScoreItems(history []feedback.Signal, items []int32) []sparse.Candidate {
 	return s.snapshot.ScoreItems(history, items, &s.scratch)
 }
 
@@ -118,21 +119,21 @@ func (s *Snapshot) scatter(m *sparse.Rows, sc *Scratch) {
 	n, t, whole := len(s.itemIDs), &sc.tally, false
 	t.Grow(n)
 	entries := 0 // the ends of rows are far from each other, too: they are looked up all at once
-	for _, item := range sc.taste.items {
+	for _, item := range sc.taste.Items {
 		from, to := m.Span(item)
 		entries += int(to - from)
 	}
 	t.Touched = slices.Grow(t.Touched, min(entries, n))
-	for k, item := range sc.taste.items {
-		if k+1 < len(sc.taste.items) {
-			m.Fetch(sc.taste.items[k+1])
+	for k, item := range sc.taste.Items {
+		if k+1 < len(sc.taste.Items) {
+			m.Fetch(sc.taste.Items[k+1])
 		}
 		columns, values := m.Row(item)
 		if len(columns) < n {
-			t.AddRow(sc.taste.values[k], columns, values)
+			t.AddRow(sc.taste.Values[k], columns, values)
 			continue
 		}
-		dense.Axpy(sc.taste.values[k], values, t.Sum[:n]) // and no columns are read
+		dense.Axpy(sc.taste.Values[k], values, t.Sum[:n]) // and no columns are read
 		whole = true
 	}
 	if whole {
@@ -168,8 +169,8 @@ func (s *Snapshot) scoreFactors(sc *Scratch) []sparse.Candidate {
 func (s *Snapshot) nominate(sc *Scratch) {
 	sc.tally.Grow(len(s.itemIDs))
 	sc.seeds = sc.seeds[:0]
-	for k, item := range sc.taste.items {
-		sc.seeds = append(sc.seeds, sparse.Candidate{Item: item, Score: sc.taste.values[k]})
+	for k, item := range sc.taste.Items {
+		sc.seeds = append(sc.seeds, sparse.Candidate{Item: item, Score: sc.taste.Values[k]})
 	}
 	for _, seed := range sparse.KeepBest(sc.seeds, factorSeeds) {
 		columns, values := s.near.Row(seed.Item)

@@ -4,11 +4,13 @@ import (
 	"math"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // checkExplain holds Explain to scores: the parts of the history must add up to the score.
-func checkExplain(t *testing.T, s *Snapshot, history []Signal) {
+func checkExplain(t *testing.T, s *Snapshot, history []feedback.Signal) {
 	t.Helper()
 	var sc Scratch
 	for _, c := range append([]sparse.Candidate(nil), s.Score(history, &sc)...) {
@@ -22,7 +24,7 @@ func checkExplain(t *testing.T, s *Snapshot, history []Signal) {
 				t.Fatal("parts are not in order")
 			}
 		}
-		if share != 0 && !near(share, 1, 1e-4) {
+		if share != 0 && !cftest.Near(share, 1, 1e-4) {
 			t.Fatalf("shares of item %d add up to %g", c.Item, share)
 		}
 		if c.Score > 1e-3 && share == 0 {
@@ -32,7 +34,7 @@ func checkExplain(t *testing.T, s *Snapshot, history []Signal) {
 }
 
 func TestLinearScoresAreSumsOfRows(t *testing.T) {
-	d := shop(5, 60, 50, 900)
+	d := cftest.Shop(5, 60, 50, 900)
 	for _, plan := range []Plan{
 		{Algorithm: EASE, Settings: Settings{Lambda: 20}},
 		{Algorithm: EASE, Settings: Settings{Lambda: 20, Fade: 3}},
@@ -46,14 +48,14 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 		if plan.Algorithm == ItemKNN {
 			m = &s.similar
 		}
-		history := []Signal{
+		history := []feedback.Signal{
 			{Item: 3, Weight: 1}, {Item: 7, Weight: 5}, {Item: 7, Weight: 2}, {Item: -1, Weight: 3}, {Item: 999, Weight: 1},
 			{Item: 9, Weight: 2}, {Item: 9, Weight: -1}, {Item: 4, Weight: -1}, {Item: 5, Weight: float32(math.NaN())}, {Item: 6, Weight: 1e30},
 		}
 		// Newest first: 6, 4, 9, 7, 3; nothing is left of 4, which takes a place all the same.
 		want := map[int32]float64{}
-		for newer, x := range map[int]Signal{0: {Item: 6, Weight: maxWeight}, 2: {Item: 9, Weight: 1}, 3: {Item: 7, Weight: 7}, 4: {Item: 3, Weight: 1}} {
-			value := damp(float64(x.Weight))
+		for newer, x := range map[int]feedback.Signal{0: {Item: 6, Weight: 1e6}, 2: {Item: 9, Weight: 1}, 3: {Item: 7, Weight: 7}, 4: {Item: 3, Weight: 1}} {
+			value := math.Log2(1 + float64(x.Weight))
 			if fade := float64(plan.Settings.Fade); fade > 0 {
 				value *= math.Exp2(-float64(newer) / fade)
 			}
@@ -68,7 +70,7 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 				got[c.Item] = float64(c.Score)
 			}
 			for j := range int32(d.Items()) {
-				if !near(got[j], want[j], 1e-4) {
+				if !cftest.Near(got[j], want[j], 1e-4) {
 					t.Fatalf("%s: item %d scores %g, want %g", plan.Algorithm, j, got[j], want[j])
 				}
 			}
@@ -79,7 +81,7 @@ func TestLinearScoresAreSumsOfRows(t *testing.T) {
 
 // TestRarePairsDoNotWin: two oddities that met twice rank after a pair of every week.
 func TestRarePairsDoNotWin(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for k := range 100 {
 		switch {
 		case k < 60:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -61,7 +62,7 @@ func newSequence(v visits, counted []moves, items int) *sequence {
 }
 
 // sequenceOf counts the visits of a dataset. Its error is that of the context.
-func sequenceOf(ctx context.Context, d *Dataset, workers int, done func(float64)) (*sequence, error) {
+func sequenceOf(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (*sequence, error) {
 	v, items := visitsOf(d), d.Items()
 	at := placesOf(&v, items)
 	var counted []moves

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // Settings are what a fit is told beside its data. What an algorithm does not know is 0.
@@ -84,7 +86,7 @@ func vary[T any](set func(s *Settings, x T), values ...T) step {
 
 // search returns what an algorithm is fitted with unseen, and what is tried from there, one
 // setting after the other, those that promise most first: a budget leaves out the last ones.
-func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
+func search(algorithm string, d *feedback.Dataset, o Options) (Settings, []step) {
 	if o.Settings != nil {
 		return *o.Settings, nil
 	}
@@ -95,7 +97,7 @@ func search(algorithm string, d *Dataset, o Options) (Settings, []step) {
 	switch algorithm {
 	case EASE:
 		first = Settings{Lambda: 200, Dropout: .5}
-		if d.dated() {
+		if d.Dated() {
 			steps = append(steps, vary(near, .5))
 		}
 		steps = append(steps, vary(lambda, 50, 20, 100, 400),

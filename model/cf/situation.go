@@ -3,6 +3,7 @@ package cf
 import (
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -26,13 +27,13 @@ type situation [situationSize]float32
 
 // situationOf describes a taste. Where the order of items is not known, all of them stand for
 // the newest.
-func (s *Snapshot) situationOf(t *taste) situation {
+func (s *Snapshot) situationOf(t *feedback.Taste) situation {
 	z := situation{1}
-	newest := t.items
+	newest := t.Items
 	n := len(newest)
 	if s.blend.sequence != nil {
-		n = len(t.trail)
-		newest = t.trail[:min(n, 1)]
+		n = len(t.Trail)
+		newest = t.Trail[:min(n, 1)]
 	}
 	for k, from := range slices.Backward(lengths[:]) {
 		if n >= from {
@@ -43,7 +44,7 @@ func (s *Snapshot) situationOf(t *taste) situation {
 	for _, item := range newest {
 		z[situationSupport] += (logarithm(1+s.popular[item])/3 - 1) / float32(len(newest))
 	}
-	if s.blend.sequence != nil && n > 1 && slices.Contains(t.trail[1:], t.trail[0]) {
+	if s.blend.sequence != nil && n > 1 && slices.Contains(t.Trail[1:], t.Trail[0]) {
 		z[situationAgain] = 1
 	}
 	return z

@@ -13,13 +13,15 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
 func trained(t testing.TB, algorithm string) *Snapshot {
 	t.Helper()
-	s, _, _, err := train(t.Context(), shop(7, 80, 40, 900), Options{Algorithm: algorithm, Factors: 4, Neighbours: 6, RowItems: 8}, nil)
+	s, _, _, err := train(t.Context(), cftest.Shop(7, 80, 40, 900), Options{Algorithm: algorithm, Factors: 4, Neighbours: 6, RowItems: 8}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func encoded(t testing.TB, s *Snapshot) []byte {
 
 // TestSnapshotServesTheSameWhenRead compares everything that a Snapshot answers.
 func TestSnapshotServesTheSameWhenRead(t *testing.T) {
-	history := []Signal{{Item: 2, Weight: 1}, {Item: 9, Weight: 4}, {Item: 30, Weight: .3}}
+	history := []feedback.Signal{{Item: 2, Weight: 1}, {Item: 9, Weight: 4}, {Item: 30, Weight: .3}}
 	for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 		s := trained(t, algorithm)
 		back := roundTrip(t, s)
@@ -146,10 +148,10 @@ func TestClaimsAreNotBelieved(t *testing.T) {
 // written as it was read. The checksum is put right so that the fuzzer gets past it.
 func FuzzReadSnapshot(f *testing.F) {
 	for _, algorithm := range []string{EASE, ALS, ItemKNN, Popularity, Blend} {
-		b := NewBuilder()
+		b := feedback.NewBuilder()
 		for k := range 12 {
-			b.Add(name("u", k%4), name("i", k%5), 1, int64(k))
-			b.AddBasket([]string{name("i", k%2), name("i", 2+k%2)})
+			b.Add(cftest.Name("u", k%4), cftest.Name("i", k%5), 1, int64(k))
+			b.AddBasket([]string{cftest.Name("i", k%2), cftest.Name("i", 2+k%2)})
 		}
 		plan := Plan{Algorithm: algorithm, Settings: Settings{Lambda: 1}}
 		if algorithm == Blend {
@@ -176,7 +178,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		var sc Scratch
-		history := []Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}, {Item: 2, Weight: .5}}
+		history := []feedback.Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}, {Item: 2, Weight: .5}}
 		s.Score(history, &sc)
 		for i := range int32(s.Items()) {
 			s.Explain(history, i)

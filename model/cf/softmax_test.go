@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/dense"
 )
 
@@ -57,7 +58,7 @@ func TestSoftmaxFindsTheWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range plain {
-		if !near(float64(got[0][i]), float64(plain[i]), .07) || !near(float64(got[0][i]+got[situationSize-1][i]), float64(turned[i]), .07) {
+		if !cftest.Near(float64(got[0][i]), float64(plain[i]), .07) || !cftest.Near(float64(got[0][i]+got[situationSize-1][i]), float64(turned[i]), .07) {
 			t.Fatalf("%v, want %v and %v", got, plain, turned)
 		}
 	}
@@ -90,7 +91,7 @@ func TestSoftmaxGradient(t *testing.T) {
 		up[i] += step
 		down[i] -= step
 		want := (softmaxLoss(t.Context(), lessons, up, ignored, 1) - softmaxLoss(t.Context(), lessons, down, ignored, 1)) / (2 * step)
-		if !near(gradient[i], want, 2e-3) {
+		if !cftest.Near(gradient[i], want, 2e-3) {
 			t.Errorf("by weight %d: %g, want %g", i, gradient[i], want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
@@ -28,7 +29,7 @@ type Filter struct {
 
 // spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems
 // where that is 0; see spectrum, and its rows.
-func spectral(ctx context.Context, d *Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (sparse.Rows, error) {
+func spectral(ctx context.Context, d *feedback.Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (sparse.Rows, error) {
 	if n <= 0 {
 		n = spectralRowItems
 	}

@@ -11,14 +11,16 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // spectralOracle is the filter by its formula, in float64: R~ in full, all of its singular
 // vectors, products of whole matrices. It returns the items x items matrix whose row i is the
 // answer to item i, and the eigenvalues of P.
-func spectralOracle(d *Dataset, set Filter) (*mat.Dense, []float64) {
-	x := matrixOf(d)
+func spectralOracle(d *feedback.Dataset, set Filter) (*mat.Dense, []float64) {
+	x := cftest.MatrixOf(d)
 	users, items := x.Dims()
 	sum := func(n int, v func(int) mat.Vector) []float64 {
 		sums := make([]float64, n)
@@ -92,34 +94,39 @@ func spectralOracle(d *Dataset, set Filter) (*mat.Dense, []float64) {
 }
 
 // spectralShops are datasets to filter, by name.
-func spectralShops() map[string]*Dataset {
-	build := func(fill func(b *Builder)) *Dataset {
-		b := NewBuilder()
+func spectralShops() map[string]*feedback.Dataset {
+	build := func(fill func(b *feedback.Builder)) *feedback.Dataset {
+		b := feedback.NewBuilder()
 		fill(b)
 		return b.Build()
 	}
-	sold := func(b *Builder) { b.AddBasket([]string{"never seen", "never chosen"}) }
-	return map[string]*Dataset{
-		"many users":       shop(1, 90, 40, 700),
-		"many items":       shop(2, 30, 120, 500),
-		"more than blocks": shop(3, 150, 300, 2000),
-		"one item":         build(func(b *Builder) { b.Add("a", "x", 1, 0); b.Add("b", "x", 3, 0) }),
-		"one user":         build(func(b *Builder) { b.Add("a", "x", 1, 0); b.Add("a", "y", 3, 0); b.Add("a", "y", 1, 1); sold(b) }),
-		"one of each":      build(func(b *Builder) { b.Add("a", "x", 2, 0) }),
-		"two who share nothing": build(func(b *Builder) {
+	sold := func(b *feedback.Builder) { b.AddBasket([]string{"never seen", "never chosen"}) }
+	return map[string]*feedback.Dataset{
+		"many users":       cftest.Shop(1, 90, 40, 700),
+		"many items":       cftest.Shop(2, 30, 120, 500),
+		"more than blocks": cftest.Shop(3, 150, 300, 2000),
+		"one item":         build(func(b *feedback.Builder) { b.Add("a", "x", 1, 0); b.Add("b", "x", 3, 0) }),
+		"one user": build(func(b *feedback.Builder) {
+			b.Add("a", "x", 1, 0)
+			b.Add("a", "y", 3, 0)
+			b.Add("a", "y", 1, 1)
+			sold(b)
+		}),
+		"one of each": build(func(b *feedback.Builder) { b.Add("a", "x", 2, 0) }),
+		"two who share nothing": build(func(b *feedback.Builder) {
 			b.Add("a", "x", 1, 0)
 			b.Add("a", "y", 1, 0)
 			b.Add("b", "z", 7, 0)
 			sold(b)
 		}),
 		"no users": build(sold),
-		"nothing":  build(func(*Builder) {}),
+		"nothing":  build(func(*feedback.Builder) {}),
 		// A past whose last users are empty, and items nobody chose.
-		"a past": shop(4, 80, 60, 500).keep(func(x interaction) bool { return x.at < 30_000 }),
+		"a past": cftest.Shop(4, 80, 60, 500).Keep(func(x feedback.Entry) bool { return x.At < 30_000 }),
 	}
 }
 
-func spectralOf(t *testing.T, d *Dataset, set Filter, n, workers int) (*spectrum, sparse.Rows) {
+func spectralOf(t *testing.T, d *feedback.Dataset, set Filter, n, workers int) (*spectrum, sparse.Rows) {
 	t.Helper()
 	s, err := newSpectrum(t.Context(), d, set.Factors, 5, workers, nil)
 	if err != nil {
@@ -155,7 +162,7 @@ func TestSpectralIsItsFormula(t *testing.T) {
 				}
 				want, values := spectralOracle(d, set)
 				for k, x := range s.values {
-					if !near(x, values[k], 1e-4) {
+					if !cftest.Near(x, values[k], 1e-4) {
 						t.Fatalf("eigenvalue %d is %g, want %g", k, x, values[k])
 					}
 				}
@@ -179,7 +186,7 @@ func TestSpectralIsItsFormula(t *testing.T) {
 }
 
 func TestSpectralKeepsTheStrongest(t *testing.T) {
-	d, set := shop(1, 60, 90, 900), Filter{Factors: 8, LowPass: .3, Exponent: .1, Sharpening: 2}
+	d, set := cftest.Shop(1, 60, 90, 900), Filter{Factors: 8, LowPass: .3, Exponent: .1, Sharpening: 2}
 	_, all := spectralOf(t, d, set, 1000, 2)
 	_, few := spectralOf(t, d, set, 5, 2)
 	for i := range int32(d.Items()) {
@@ -187,11 +194,11 @@ func TestSpectralKeepsTheStrongest(t *testing.T) {
 			t.Fatalf("row %d has %d items", i, len(columns))
 		}
 	}
-	keepsTheStrongest(t, &few, &all)
+	cftest.KeepsTheStrongest(t, &few, &all)
 }
 
 func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
-	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
+	d, set := cftest.Shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
 	cases := spectralCases(d)
 	var s0 *spectrum
 	var rows0 sparse.Rows
@@ -213,10 +220,10 @@ func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
 }
 
 // spectralCases asks for what the users of a dataset have, by all but a third of it.
-func spectralCases(d *Dataset) []Case {
+func spectralCases(d *feedback.Dataset) []Case {
 	var cases []Case
 	for user := range int32(d.Users()) {
-		history, _ := d.historyOf(user)
+		history, _ := d.HistoryOf(user)
 		var c Case
 		for k, x := range history {
 			if k%3 == 1 {
@@ -228,7 +235,7 @@ func spectralCases(d *Dataset) []Case {
 		slices.Sort(c.Relevant)
 		cases = append(cases, c)
 	}
-	return append(cases, Case{}, Case{History: []Signal{
+	return append(cases, Case{}, Case{History: []feedback.Signal{
 		{Item: -1, Weight: 1}, {Item: 1e6, Weight: 1}, {Item: 1, Weight: -1}, {Item: 2, Weight: float32(math.NaN())},
 		{Item: 3, Weight: float32(math.Inf(1))}, {Item: 4, Weight: 2}, {Item: 4, Weight: 1},
 	}, Relevant: []int32{5, 6}})
@@ -246,23 +253,25 @@ func (r summed) Popular() []sparse.Candidate { return r.popular }
 
 func (r summed) Scorer() Scorer { return r }
 
-func (r summed) Score(history []Signal) []sparse.Candidate {
-	var x taste
+func (r summed) Score(history []feedback.Signal) []sparse.Candidate {
+	var x feedback.Taste
 	var sums sparse.Tally
-	x.read(history, r.Items(), 0)
+	x.Read(history, r.Items(), 0)
 	sums.Grow(r.Items())
-	for k, item := range x.items {
+	for k, item := range x.Items {
 		columns, values := r.rows.Row(item)
-		sums.AddRow(x.values[k], columns, values)
+		sums.AddRow(x.Values[k], columns, values)
 	}
 	return sums.Drain(nil)
 }
 
-func (r summed) ScoreItems(history []Signal, _ []int32) []sparse.Candidate { return r.Score(history) }
+func (r summed) ScoreItems(history []feedback.Signal, _ []int32) []sparse.Candidate {
+	return r.Score(history)
+}
 
 // TestTrialIsTheSumOfRows: what a trial measures is what the sums of all rows reach.
 func TestTrialIsTheSumOfRows(t *testing.T) {
-	d := shop(3, 150, 100, 2000)
+	d := cftest.Shop(3, 150, 100, 2000)
 	cases := spectralCases(d)
 	settings := []Filter{
 		{Factors: 20, LowPass: .3, Exponent: .1, Sharpening: 2.5},
@@ -289,7 +298,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, x := range want.Metrics {
-			if !near(got[i].Metrics[name], x, 1e-6) {
+			if !cftest.Near(got[i].Metrics[name], x, 1e-6) {
 				t.Errorf("%v: %s is %g, want %g", set, name, got[i].Metrics[name], x)
 			}
 		}
@@ -297,7 +306,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 }
 
 func TestChooseSpectral(t *testing.T) {
-	d := shop(3, 150, 100, 2000)
+	d := cftest.Shop(3, 150, 100, 2000)
 	cases, p := spectralCases(d), Protocol{K: 10, Cut: CutRandom} // whose metric is recall
 	var told []float64
 	set, m, err := chooseSpectral(t.Context(), d, cases, p, 3, 2, func(x float64) { told = append(told, x) })
@@ -328,13 +337,13 @@ func TestChooseSpectral(t *testing.T) {
 	if _, _, err := chooseSpectral(t.Context(), d, cases, Protocol{}, 0, 2, nil); err == nil {
 		t.Error("no error for lists of 0")
 	}
-	if _, m, err := chooseSpectral(t.Context(), NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
+	if _, m, err := chooseSpectral(t.Context(), feedback.NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
 		t.Errorf("nothing to choose from: %v, %v", m, err)
 	}
 }
 
 func TestSpectralIsCancelled(t *testing.T) {
-	d, set := shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
+	d, set := cftest.Shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
 	for name, run := range map[string]func(ctx context.Context, done func(float64)) error{
 		"spectrum": func(ctx context.Context, done func(float64)) error {
 			_, err := newSpectrum(ctx, d, 70, 0, 2, done)
@@ -370,7 +379,7 @@ func TestSpectralIsCancelled(t *testing.T) {
 // TestFilterOfNoFactors has one, whatever less it is told.
 func TestFilterOfNoFactors(t *testing.T) {
 	for _, factors := range []int{math.MinInt, -1, 0} {
-		m, err := spectral(t.Context(), shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
+		m, err := spectral(t.Context(), cftest.Shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
 		if err != nil || !finite(m.Values) {
 			t.Errorf("%d factors: %v", factors, err)
 		}

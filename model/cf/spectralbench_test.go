@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/dense"
 )
 
 // BenchmarkFilter multiplies blocks of columns with P, of as many users and items as Gowalla.
 func BenchmarkFilter(b *testing.B) {
-	d := shop(1, 17_000, 17_000, 800_000)
+	d := cftest.Shop(1, 17_000, 17_000, 800_000)
 	s, err := newSpectrum(b.Context(), d, 1, 0, 2, nil)
 	if err != nil {
 		b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -46,7 +47,7 @@ type spectrum struct {
 
 // newSpectrum normalizes the dataset's weights and finds k eigenvectors, or as many as there
 // are with a value that is not 0.
-func newSpectrum(ctx context.Context, d *Dataset, k int, seed int64, workers int, done func(float64)) (*spectrum, error) {
+func newSpectrum(ctx context.Context, d *feedback.Dataset, k int, seed int64, workers int, done func(float64)) (*spectrum, error) {
 	s := &spectrum{users: *d.ByUser(), items: *d.ByItem()}
 	s.degrees, s.loads = sumsOf(d.ByItem()), sumsOf(d.ByUser())
 	normalize := func(m *sparse.Rows, rows, columns []float64) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -24,7 +25,7 @@ const (
 // alone; k_ij is the plain number of shared baskets, and its factor keeps two items that met
 // twice, and were never sold else, after those that meet week after week.
 // O(sum over baskets of size^2).
-func together(ctx context.Context, d *Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
+func together(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
 	items := d.Items()
 	byBasket := sparse.NewRows(len(d.Baskets()), items)
 	for b, basket := range d.Baskets() {

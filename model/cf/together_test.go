@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
 )
 
 func TestTogetherIsDampedLift(t *testing.T) {
-	d := shop(3, 50, 30, 800)
+	d := cftest.Shop(3, 50, 30, 800)
 	got, err := together(t.Context(), d, 1000, 2, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func TestTogetherIsDampedLift(t *testing.T) {
 			if k := shared.At(i, j); i != j && k >= togetherSupport {
 				want = weighted.At(i, j) / math.Sqrt(weighted.At(i, i)*weighted.At(j, j)) * k / (k + togetherDamp)
 			}
-			if !near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
+			if !cftest.Near(float64(got.At(int32(i), int32(j))), want, 1e-5) {
 				t.Fatalf("(%d, %d) is %g, want %g", i, j, got.At(int32(i), int32(j)), want)
 			}
 		}

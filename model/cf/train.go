@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -113,9 +114,9 @@ func scaled(p Progress, from, to float64) Progress {
 }
 
 // Fit trains the plan's algorithm on everything.
-func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
+func Fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Options, progress Progress) (*Snapshot, error) {
 	o = o.filled()
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.ids(), popular: d.popularity()}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.ItemIDs(), popular: d.Popularity()}
 	var err error
 	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
 		return nil, err
@@ -133,10 +134,10 @@ func Fit(ctx context.Context, d *Dataset, plan Plan, o Options, progress Progres
 }
 
 // fit adds the algorithm's own part; similar is there already.
-func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
+func (s *Snapshot) fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	switch plan.Algorithm {
 	case EASE:
-		if n := len(d.active()); n > o.EASEMaxItems {
+		if n := len(d.Active()); n > o.EASEMaxItems {
 			return fmt.Errorf("ease: %d items, at most %d: %w", n, o.EASEMaxItems, event.ErrExhausted)
 		}
 		s.linear, err = plan.Settings.ease(o.RowItems).fit(ctx, d, o.Workers, done)
@@ -155,7 +156,7 @@ func (s *Snapshot) fit(ctx context.Context, d *Dataset, plan Plan, o Options, do
 
 // fitBlend fits a blend's parts on everything; shares and weights stay those of the plan.
 // event.ErrCorrupt where the weights are not as many as the features.
-func (s *Snapshot) fitBlend(ctx context.Context, d *Dataset, plan Plan, o Options, done func(float64)) (err error) {
+func (s *Snapshot) fitBlend(ctx context.Context, d *feedback.Dataset, plan Plan, o Options, done func(float64)) (err error) {
 	s.blend = &blend{shares: plan.shares, weights: plan.weights}
 	steps := float64(len(plan.Parts) + 1)
 	for k, part := range plan.Parts {

@@ -9,22 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
 
 func TestEdges(t *testing.T) {
-	one := NewBuilder()
+	one := feedback.NewBuilder()
 	one.Add("u", "i", 1, 5)
-	onlyBaskets := NewBuilder()
+	onlyBaskets := feedback.NewBuilder()
 	for range 3 {
 		onlyBaskets.AddBasket([]string{"a", "b", "a", ""})
 	}
-	far := NewBuilder()
+	far := feedback.NewBuilder()
 	far.Add("u", "i", math.MaxFloat32, math.MinInt64)
 	far.Add("u", "i", math.MaxFloat32, math.MaxInt64)
 	far.Add("u", "j", math.SmallestNonzeroFloat32, 0)
-	for name, d := range map[string]*Dataset{
-		"empty": NewBuilder().Build(), "one item": one.Build(), "baskets": onlyBaskets.Build(), "extremes": far.Build(),
+	for name, d := range map[string]*feedback.Dataset{
+		"empty": feedback.NewBuilder().Build(), "one item": one.Build(), "baskets": onlyBaskets.Build(), "extremes": far.Build(),
 	} {
 		for _, algorithm := range []string{"", Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 			t.Run(name+"/"+algorithm, func(t *testing.T) {
@@ -36,13 +38,13 @@ func TestEdges(t *testing.T) {
 					t.Fatalf("%d items of %d", s.Items(), d.Items())
 				}
 				var sc Scratch
-				for _, c := range s.Score([]Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}}, &sc) {
+				for _, c := range s.Score([]feedback.Signal{{Item: 0, Weight: 1}, {Item: 1, Weight: 2}}, &sc) {
 					if c.Score-c.Score != 0 {
 						t.Fatalf("score %g", c.Score)
 					}
 				}
 				s.Score(nil, &sc)
-				s.Explain([]Signal{{Item: 0, Weight: 1}}, 0)
+				s.Explain([]feedback.Signal{{Item: 0, Weight: 1}}, 0)
 				if len(s.Similar(-1, 3)) > 0 || len(s.Together(9, 3)) > 0 || s.ItemID(-1) != "" || s.ItemID(9) != "" {
 					t.Error("an item out of range")
 				}
@@ -75,7 +77,7 @@ func roundTrip(t *testing.T, s *Snapshot) *Snapshot {
 }
 
 func TestSameBytesWhateverTheWorkers(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	for _, algorithm := range []string{Auto, EASE, Spectral, ALS, ItemKNN, Popularity, Blend} {
 		var first []byte
 		for workers := range 4 {
@@ -98,7 +100,7 @@ func TestSameBytesWhateverTheWorkers(t *testing.T) {
 }
 
 func TestTrainStopsWhenAsked(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
 		for _, at := range []float64{0, .3, .7} {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -116,7 +118,7 @@ func TestTrainStopsWhenAsked(t *testing.T) {
 }
 
 func TestProgressGrows(t *testing.T) {
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	var last float64
 	var told []string
 	clock := time.Unix(0, 0)
@@ -143,11 +145,11 @@ func TestProgressGrows(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	var invalid *event.InvalidError
-	_, _, _, err := train(t.Context(), NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
+	_, _, _, err := train(t.Context(), feedback.NewBuilder().Build(), Options{Algorithm: "magic"}, nil)
 	if !errors.As(err, &invalid) || invalid.Violations[0].Field != "algorithm" {
 		t.Errorf("unknown algorithm: %v", err)
 	}
-	d := shop(6, 300, 120, 4000)
+	d := cftest.Shop(6, 300, 120, 4000)
 	if _, _, _, err = train(t.Context(), d, Options{Algorithm: EASE, EASEMaxItems: 10}, nil); !errors.Is(err, event.ErrExhausted) {
 		t.Errorf("EASE of a large catalog: %v", err)
 	}
@@ -157,7 +159,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 // train evaluates and fits the best on everything.
-func train(ctx context.Context, d *Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
+func train(ctx context.Context, d *feedback.Dataset, o Options, progress Progress) (*Snapshot, []Evaluation, string, error) {
 	plan, err := Evaluate(ctx, d, o, scaled(progress, 0, .5))
 	if err != nil {
 		return nil, nil, "", err

@@ -3,6 +3,8 @@ package cf
 import (
 	"math"
 	"slices"
+
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 const (
@@ -28,14 +30,14 @@ type visits struct {
 
 // visitsOf cuts the log of a dataset into visits. Interactions of the same second are in the
 // order of items. O(n log n) for n interactions.
-func visitsOf(d *Dataset) visits {
+func visitsOf(d *feedback.Dataset) visits {
 	var v visits
 	var user []uint64 // time, then item
-	for from := 0; from < len(d.entries()); {
+	for from := 0; from < len(d.Entries()); {
 		user = user[:0]
-		u := d.entries()[from].user
-		for ; from < len(d.entries()) && d.entries()[from].user == u; from++ {
-			user = append(user, uint64(d.entries()[from].at)<<32|uint64(uint32(d.entries()[from].item)))
+		u := d.Entries()[from].User
+		for ; from < len(d.Entries()) && d.Entries()[from].User == u; from++ {
+			user = append(user, uint64(d.Entries()[from].At)<<32|uint64(uint32(d.Entries()[from].Item)))
 		}
 		slices.Sort(user)
 		v.cut(user)
@@ -48,7 +50,7 @@ func visitsOf(d *Dataset) visits {
 func (v *visits) cut(user []uint64) {
 	for from := 0; from < len(user); {
 		to := from + 1
-		for to < len(user) && user[to]>>32-user[to-1]>>32 <= visitGap {
+		for to < len(user) && user[to]>>32-user[to-1]>>32 <= feedback.VisitGap {
 			to++
 		}
 		for _, x := range user[max(from, to-maxVisit):to] {

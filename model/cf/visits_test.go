@@ -5,10 +5,13 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 func TestVisitsAreCutAtPauses(t *testing.T) {
-	for name, d := range trips() {
+	for name, d := range cftest.Trips() {
 		type visit struct {
 			start uint32
 			user  int32
@@ -16,19 +19,19 @@ func TestVisitsAreCutAtPauses(t *testing.T) {
 		}
 		var want []visit
 		for u := range int32(d.Users()) {
-			var mine []interaction
-			for _, x := range d.entries() {
-				if x.user == u {
+			var mine []feedback.Entry
+			for _, x := range d.Entries() {
+				if x.User == u {
 					mine = append(mine, x)
 				}
 			}
-			slices.SortFunc(mine, func(a, b interaction) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.item, b.item)) })
+			slices.SortFunc(mine, func(a, b feedback.Entry) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Item, b.Item)) })
 			for k, x := range mine {
-				if k == 0 || x.at > mine[k-1].at+visitGap {
-					want = append(want, visit{start: x.at, user: u})
+				if k == 0 || x.At > mine[k-1].At+feedback.VisitGap {
+					want = append(want, visit{start: x.At, user: u})
 				}
 				last := &want[len(want)-1]
-				last.items = append(last.items, x.item)
+				last.items = append(last.items, x.Item)
 				last.items = last.items[max(0, len(last.items)-maxVisit):]
 			}
 		}
@@ -58,12 +61,12 @@ func TestVisitsAreCutAtPauses(t *testing.T) {
 }
 
 func TestAPauseOfHalfAnHourEndsNoVisit(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	b.Add("u", "a", 1, 0)
-	b.Add("u", "b", 1, visitGap)
-	b.Add("u", "c", 1, 2*visitGap+1)
+	b.Add("u", "b", 1, feedback.VisitGap)
+	b.Add("u", "c", 1, 2*feedback.VisitGap+1)
 	got := visitsOf(b.Build())
-	if !reflect.DeepEqual(got, visits{items: []int32{0, 1, 2}, ends: []int64{2, 3}, starts: []uint32{0, 2*visitGap + 1}}) {
+	if !reflect.DeepEqual(got, visits{items: []int32{0, 1, 2}, ends: []int64{2, 3}, starts: []uint32{0, 2*feedback.VisitGap + 1}}) {
 		t.Fatalf("%+v", got)
 	}
 }

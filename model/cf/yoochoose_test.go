@@ -6,20 +6,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // yoochoose calls fn for the lines of one part of Yoochoose 1/64.
 func yoochoose(t *testing.T, name string, fn func(line string)) {
 	t.Helper()
-	dataLines(t, "yoochoose64", name, fn)
+	cftest.Lines(t, "yoochoose64", name, fn)
 }
 
 // sessions are the training sessions of Yoochoose, hours apart, and one in every few of the
 // trails of later ones with what came next, below 0 where it is not known.
-func sessions(t *testing.T, every int) (d *Dataset, trails [][]int32, nexts []int32) {
+func sessions(t *testing.T, every int) (d *feedback.Dataset, trails [][]int32, nexts []int32) {
 	t.Helper()
-	b, n := NewBuilder(), int64(0)
+	b, n := feedback.NewBuilder(), int64(0)
 	yoochoose(t, "train_sessions.txt.gz", func(line string) {
 		for place, item := range strings.Fields(line) {
 			b.Add(strconv.FormatInt(n, 10), item, 1, n*7200+int64(place))

@@ -4,13 +4,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // Affinity returns the share of each category path and of each brand in a visitor's
 // recent interest, as the catalog is now; the shares of each sum to 1. An item of several
 // categories gives each an equal part.
-func Affinity(catalog Catalog, visitor *Visitor, weights cf.Weights, now time.Time) (categories, brands map[string]float64) {
+func Affinity(catalog Catalog, visitor *Visitor, weights feedback.Weights, now time.Time) (categories, brands map[string]float64) {
 	categories, brands = map[string]float64{}, map[string]float64{}
 	var l learning
 	for _, i := range l.interests(visitor, weights, now) {

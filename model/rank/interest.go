@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 )
@@ -36,7 +37,7 @@ type learning struct {
 	all, kept    []interest
 	places       map[string]int32
 	order        []strength
-	signals      []cf.Signal
+	signals      []feedback.Signal
 	signalOf     []int
 }
 
@@ -67,7 +68,7 @@ func (v *Visitor) interactions(all []feature.Interaction, now time.Time) []featu
 // at most maxRepeats times the strongest of them. An event of a type with a negative
 // weight takes interest away; items left without any are not in the result, which has the
 // strongest first and is valid until the next use of l.
-func (l *learning) interests(visitor *Visitor, weights cf.Weights, now time.Time) []interest {
+func (l *learning) interests(visitor *Visitor, weights feedback.Weights, now time.Time) []interest {
 	l.interactions = visitor.interactions(l.interactions[:0], now)
 	if len(l.interactions) == 0 {
 		return nil
@@ -155,13 +156,13 @@ func (r *run) learn() {
 		x.kept, r.interests[i].row = i, x.row
 	}
 	l.signals, l.signalOf = l.signals[:0], l.signalOf[:0]
-	for _, x := range slices.Backward(l.interactions[:min(len(l.interactions), cf.MaxHistory)]) {
+	for _, x := range slices.Backward(l.interactions[:min(len(l.interactions), feedback.MaxHistory)]) {
 		weight := r.shop.Weights.Of(x.Type)
 		if weight == 0 || x.ItemID == "" {
 			continue
 		}
 		if i := &l.all[l.places[x.ItemID]]; i.row >= 0 {
-			l.signals = append(l.signals, cf.Signal{Item: i.row, Weight: float32(weight), At: x.At.Unix()})
+			l.signals = append(l.signals, feedback.Signal{Item: i.row, Weight: float32(weight), At: x.At.Unix()})
 			l.signalOf = append(l.signalOf, i.kept)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 )
@@ -13,7 +14,7 @@ import (
 // TestTheModelIsAskedWithEvents, oldest first as they came, of items that it knows, and knows
 // which interest each belongs to.
 func TestTheModelIsAskedWithEvents(t *testing.T) {
-	b := cf.NewBuilder()
+	b := feedback.NewBuilder()
 	for _, item := range []string{"a", "b", "c"} {
 		b.Add("u", item, 1, 0)
 		b.Add("v", item, 1, 0)
@@ -31,11 +32,11 @@ func TestTheModelIsAskedWithEvents(t *testing.T) {
 		{Type: event.Search, At: now},
 		{Type: event.ViewItem, ItemID: "b", At: now},
 	}}
-	shop := &Shop{Model: model, Weights: cf.DefaultWeights(), Now: now}
+	shop := &Shop{Model: model, Weights: feedback.DefaultWeights(), Now: now}
 	r := &run{shop: shop, visitor: visitor, scratch: &Scratch{}}
 	r.learn()
 	hour, minute := now.Unix()-3600, now.Unix()-60
-	want := []cf.Signal{{Item: 2, Weight: 1, At: hour}, {Item: 2, Weight: -1, At: hour}, {Item: 1, Weight: 5, At: minute}, {Item: 1, Weight: 1, At: now.Unix()}}
+	want := []feedback.Signal{{Item: 2, Weight: 1, At: hour}, {Item: 2, Weight: -1, At: hour}, {Item: 1, Weight: 5, At: minute}, {Item: 1, Weight: 1, At: now.Unix()}}
 	if !slices.Equal(r.signals, want) {
 		t.Errorf("%v, want %v", r.signals, want)
 	}

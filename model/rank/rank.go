@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank/expr"
@@ -26,9 +27,9 @@ type Model interface {
 	Items() int
 	Index(itemID string) (int32, bool)
 	ItemID(i int32) string
-	Score(history []cf.Signal, scratch *cf.Scratch) []cf.Candidate
-	ScoreItems(history []cf.Signal, items []int32, scratch *cf.Scratch) []cf.Candidate
-	Explainer(history []cf.Signal) func(item int32) []cf.Contribution
+	Score(history []feedback.Signal, scratch *cf.Scratch) []cf.Candidate
+	ScoreItems(history []feedback.Signal, items []int32, scratch *cf.Scratch) []cf.Candidate
+	Explainer(history []feedback.Signal) func(item int32) []cf.Contribution
 	Similar(item int32, n int) []cf.Candidate
 	Together(item int32, n int) []cf.Candidate
 	Popular() []cf.Candidate
@@ -56,7 +57,7 @@ type Shop struct {
 	// only where a list needs them.
 	Trending func() []trend.Count
 	// Weights say how much interest an event of each type shows.
-	Weights cf.Weights
+	Weights feedback.Weights
 	Now     time.Time
 }
 
@@ -117,7 +118,7 @@ type run struct {
 	// interests are the visitor's, the strongest first; signals are the events that the model is
 	// asked with, oldest first, and signalOf tells which interest each belongs to, -1 for none.
 	interests []interest
-	signals   []cf.Signal
+	signals   []feedback.Signal
 	signalOf  []int
 	// explain is the model's Explainer, nil until a reason is asked for.
 	explain   func(item int32) []cf.Contribution

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank/expr"
@@ -88,7 +89,7 @@ func randomShop(rt *rapid.T, t *testing.T) (*Shop, *Visitor) {
 			ItemID: fmt.Sprint("i", rapid.IntRange(0, 45).Draw(rt, "item")),
 		})
 	}
-	shop := &Shop{Model: w.model, Catalog: w, Trending: nothing, Now: w.now, Weights: cf.DefaultWeights()}
+	shop := &Shop{Model: w.model, Catalog: w, Trending: nothing, Now: w.now, Weights: feedback.DefaultWeights()}
 	shop.Content = NewContent(w, shop.Model)
 	return shop, visitor
 }
@@ -174,7 +175,7 @@ func BenchmarkRecommend(b *testing.B) {
 		})
 	}
 	model := &scattered{table: m, scores: make([]cf.Candidate, 10_000)}
-	shop := &Shop{Model: model, Catalog: w, Trending: nothing, Now: now, Weights: cf.DefaultWeights()}
+	shop := &Shop{Model: model, Catalog: w, Trending: nothing, Now: now, Weights: feedback.DefaultWeights()}
 	shop.Content = NewContent(w, model)
 	rules, err := expr.NewCompiler()
 	if err != nil {
@@ -212,13 +213,13 @@ type scattered struct {
 	scores []cf.Candidate
 }
 
-func (m *scattered) Score([]cf.Signal, *cf.Scratch) []cf.Candidate {
+func (m *scattered) Score([]feedback.Signal, *cf.Scratch) []cf.Candidate {
 	for i := range m.scores {
 		m.scores[i] = cf.Candidate{Item: int32(i), Score: float32(i*7919%10007) + 1}
 	}
 	return m.scores
 }
 
-func (m *scattered) ScoreItems(history []cf.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
+func (m *scattered) ScoreItems(history []feedback.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
 	return m.Score(history, scratch)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/rank/expr"
@@ -378,7 +379,7 @@ func (m *table) Index(id string) (int32, bool)          { n, ok := m.numbers[id]
 func (m *table) Similar(i int32, n int) []cf.Candidate  { return best(m.goes[i], n) }
 func (m *table) Together(i int32, n int) []cf.Candidate { return best(m.with[i], n) }
 
-func (m *table) Score(history []cf.Signal, _ *cf.Scratch) []cf.Candidate {
+func (m *table) Score(history []feedback.Signal, _ *cf.Scratch) []cf.Candidate {
 	sums := map[int32]float32{}
 	for _, s := range history {
 		for to, w := range m.goes[s.Item] {
@@ -388,11 +389,11 @@ func (m *table) Score(history []cf.Signal, _ *cf.Scratch) []cf.Candidate {
 	return best(sums, len(sums))
 }
 
-func (m *table) ScoreItems(history []cf.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
+func (m *table) ScoreItems(history []feedback.Signal, _ []int32, scratch *cf.Scratch) []cf.Candidate {
 	return m.Score(history, scratch)
 }
 
-func (m *table) Explainer(history []cf.Signal) func(item int32) []cf.Contribution {
+func (m *table) Explainer(history []feedback.Signal) func(item int32) []cf.Contribution {
 	return func(item int32) []cf.Contribution {
 		var parts []cf.Contribution
 		sum := float32(0)

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -55,7 +57,7 @@ type Options struct {
 	Models Models
 	Trends *Trends
 	// Weights say how much interest an event of each type shows.
-	Weights cf.Weights
+	Weights feedback.Weights
 	// Now is the clock that windows and availabilities go by.
 	Now func() time.Time
 	// Random gives the random part of recommendation ids; it must be safe for concurrent use.

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -178,7 +180,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func (s *shop) trends(t testing.TB) *Trends {
 	t.Helper()
-	trends, err := OpenTrends(t.Context(), s, s, cf.DefaultWeights(), func() time.Time { return noon }, quiet)
+	trends, err := OpenTrends(t.Context(), s, s, feedback.DefaultWeights(), func() time.Time { return noon }, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +191,7 @@ func (s *shop) serve(t testing.TB) *Service {
 	t.Helper()
 	trends := s.trends(t)
 	service, err := New(Options{
-		People: s, Shelf: s, Models: s, Trends: trends, Weights: cf.DefaultWeights(),
+		People: s, Shelf: s, Models: s, Trends: trends, Weights: feedback.DefaultWeights(),
 		Now: func() time.Time { return noon }, Random: rand.Reader, Logger: quiet,
 	})
 	if err != nil {

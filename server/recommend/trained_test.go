@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -18,7 +20,7 @@ import (
 // from k0..k9, gardeners from g0..g9, both in baskets of two neighbours.
 func train(t testing.TB, algorithm string) *cf.Snapshot {
 	t.Helper()
-	b := cf.NewBuilder()
+	b := feedback.NewBuilder()
 	for user := range 80 {
 		kind := []string{"k", "g"}[user%2]
 		for n := range 6 {
@@ -31,7 +33,7 @@ func train(t testing.TB, algorithm string) *cf.Snapshot {
 	return fit(t, b.Build(), cf.Options{Algorithm: algorithm, Factors: 8})
 }
 
-func fit(t testing.TB, data *cf.Dataset, options cf.Options) *cf.Snapshot {
+func fit(t testing.TB, data *feedback.Dataset, options cf.Options) *cf.Snapshot {
 	t.Helper()
 	model, err := cf.Fit(t.Context(), data, cf.Plan{Algorithm: options.Algorithm}, options, nil)
 	if err != nil {
@@ -96,7 +98,7 @@ func BenchmarkRecommend(b *testing.B) {
 		b.Run(algorithm, func(b *testing.B) {
 			s := newShop()
 			random := rand.New(rand.NewPCG(1, 2))
-			data := cf.NewBuilder()
+			data := feedback.NewBuilder()
 			all := make([]event.Item, items)
 			for n := range all {
 				all[n] = event.Item{

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/trend"
 	"github.com/attune-shop/attune/store"
@@ -44,7 +44,7 @@ type Log interface {
 type Trends struct {
 	log         Log
 	checkpoints store.Checkpoints
-	weights     cf.Weights
+	weights     feedback.Weights
 	now         func() time.Time
 	logger      *slog.Logger
 	stop        context.CancelFunc
@@ -71,7 +71,7 @@ type top struct {
 // OpenTrends reads the last checkpoint and follows the log from there until Close. A
 // checkpoint that is damaged is made again from the log; one of a newer version is
 // event.ErrNewerVersion.
-func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, weights cf.Weights, now func() time.Time, logger *slog.Logger) (*Trends, error) {
+func OpenTrends(ctx context.Context, log Log, checkpoints store.Checkpoints, weights feedback.Weights, now func() time.Time, logger *slog.Logger) (*Trends, error) {
 	t := &Trends{
 		log: log, checkpoints: checkpoints, weights: weights, now: now, logger: logger,
 		counters: &trend.Counters{}, cursor: history.Cursor{}, tops: map[topKey]top{},

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
 
 // collector turns events into a cf.Dataset.
 type collector struct {
-	weights cf.Weights
-	builder *cf.Builder
+	weights feedback.Weights
+	builder *feedback.Builder
 	visitor event.Visitor
 	// visitors and events are what was read so far; a visitor who comes twice counts twice.
 	visitors, events int
@@ -19,8 +19,8 @@ type collector struct {
 }
 
 // readHistory reads all of the source; tell is called after each visitor.
-func (s *Service) readHistory(ctx context.Context, tell func(c *collector) error) (*cf.Dataset, error) {
-	c := &collector{weights: s.options.Weights, builder: cf.NewBuilder()}
+func (s *Service) readHistory(ctx context.Context, tell func(c *collector) error) (*feedback.Dataset, error) {
+	c := &collector{weights: s.options.Weights, builder: feedback.NewBuilder()}
 	err := s.source.Scan(ctx, func(owner event.Visitor, events []event.Event) error {
 		if err := ctx.Err(); err != nil {
 			return err

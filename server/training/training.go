@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 )
@@ -32,7 +33,7 @@ type Store interface {
 // Config is what an operator may set of training. The zero Config is the default.
 type Config struct {
 	// Weights is the interest that one event of a type shows; cf.DefaultWeights where nil.
-	Weights cf.Weights
+	Weights feedback.Weights
 	// KeepModels is how many of the newest versions are kept, beside the one in service; 5 where 0.
 	KeepModels int
 }
@@ -64,7 +65,7 @@ type Service struct {
 // holder. Load must be called before it serves.
 func New(source Source, versions Store, holder *Holder, o Options) *Service {
 	if o.Weights == nil {
-		o.Weights = cf.DefaultWeights()
+		o.Weights = feedback.DefaultWeights()
 	}
 	if o.KeepModels <= 0 {
 		o.KeepModels = 5

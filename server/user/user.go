@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/rank"
 	"github.com/attune-shop/attune/server/wire"
@@ -27,7 +28,7 @@ type Options struct {
 	// Catalog gives the items of recent events their categories and brands, as they are now.
 	Catalog rank.Catalog
 	// Weights say how much interest an event of each type shows.
-	Weights cf.Weights
+	Weights feedback.Weights
 	// Now is the clock that windows go by.
 	Now func() time.Time
 }

@@ -11,8 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/server/user"
@@ -69,7 +70,7 @@ func shop() (*user.Service, *people, shelf) {
 		"lamp": {ID: "lamp", Categories: []string{"Home > Lighting"}, Brand: "Lumen"},
 		"rake": {ID: "rake", Categories: []string{"Garden", "Tools"}},
 	}
-	return user.New(user.Options{People: p, Catalog: items, Weights: cf.DefaultWeights(), Now: func() time.Time { return noon }}), p, items
+	return user.New(user.Options{People: p, Catalog: items, Weights: feedback.DefaultWeights(), Now: func() time.Time { return noon }}), p, items
 }
 
 func TestGetUser(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // Visitor is who a list is for, as a shop asks for it: a user, or somebody in a visit whom nobody knows.
@@ -22,12 +23,12 @@ type asked struct {
 
 // chosen gathers what users went on to choose, in the order in which users come up.
 type chosen struct {
-	train *cf.Dataset
+	train *feedback.Dataset
 	users []string
 	items map[string][]string
 }
 
-func newChosen(train *cf.Dataset) *chosen {
+func newChosen(train *feedback.Dataset) *chosen {
 	return &chosen{train: train, items: map[string][]string{}}
 }
 
@@ -49,7 +50,7 @@ func (c *chosen) cases() []asked {
 
 // newCase asks for a list for a user of the training who went on to choose items. What the
 // user did in training is hidden where the protocol says so, however long ago it was.
-func newCase(train *cf.Dataset, user string, items ...string) asked {
+func newCase(train *feedback.Dataset, user string, items ...string) asked {
 	c := asked{visitor: Visitor{UserID: user}}
 	c.History, c.Hidden = train.History(user)
 	slices.Sort(items)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // TestTables reads the same two lines in all the forms that they may have.
@@ -71,7 +72,7 @@ func TestTopK(t *testing.T) {
 	}
 	d := s.Train
 	known := cf.Case{
-		History: []cf.Signal{signal(t, d, "b", 1, 5), signal(t, d, "a", 1, 10)}, Hidden: numbers(t, d, "a", "b"), Relevant: numbers(t, d, "c"), Unknown: 1,
+		History: []feedback.Signal{signal(t, d, "b", 1, 5), signal(t, d, "a", 1, 10)}, Hidden: numbers(t, d, "a", "b"), Relevant: numbers(t, d, "c"), Unknown: 1,
 	}
 	same(t, s.Cases, known, cf.Case{Relevant: numbers(t, d, "a")})
 	f.Seen = true
@@ -97,8 +98,8 @@ func TestLeaveOneOut(t *testing.T) {
 			}
 			d := s.Train
 			same(t, s.Cases,
-				cf.Case{History: []cf.Signal{signal(t, d, "a", 4, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
-				cf.Case{History: []cf.Signal{signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 30)}, Hidden: numbers(t, d, "b", "c"), Relevant: numbers(t, d, "a"), Candidates: []int32{0, 3}})
+				cf.Case{History: []feedback.Signal{signal(t, d, "a", 4, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
+				cf.Case{History: []feedback.Signal{signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 30)}, Hidden: numbers(t, d, "b", "c"), Relevant: numbers(t, d, "a"), Candidates: []int32{0, 3}})
 			isCounted(t, s, "u", signal(t, d, "a", 1, 10))
 		})
 	}
@@ -132,34 +133,34 @@ func TestNextItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := s.Train
-	if history, _ := d.History("s"); !slices.Equal(history, []cf.Signal{signal(t, d, "a", 1, 10), signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 21)}) {
+	if history, _ := d.History("s"); !slices.Equal(history, []feedback.Signal{signal(t, d, "a", 1, 10), signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 21)}) {
 		t.Errorf("the session: %v", history)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "a", 1, 22)}, Relevant: numbers(t, d, "b")},
-		cf.Case{History: []cf.Signal{signal(t, d, "a", 1, 22), signal(t, d, "b", 1, 23)}, Unknown: 1})
+		cf.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22)}, Relevant: numbers(t, d, "b")},
+		cf.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22), signal(t, d, "b", 1, 23)}, Unknown: 1})
 
 	f.Train, f.Test, f.Prefixes = filepath.Join(dir, "untimed"), "", filepath.Join(dir, "prefixes")
 	if s, err = OpenCSV(f); err != nil {
 		t.Fatal(err)
 	}
-	same(t, s.Cases, cf.Case{History: []cf.Signal{signal(t, s.Train, "a", 1, 3601), signal(t, s.Train, "b", 1, 3602)}, Relevant: numbers(t, s.Train, "c")})
+	same(t, s.Cases, cf.Case{History: []feedback.Signal{signal(t, s.Train, "a", 1, 3601), signal(t, s.Train, "b", 1, 3602)}, Relevant: numbers(t, s.Train, "c")})
 }
 
 // TestLongSessionsStayHidden: what a history is too short for is known all the same.
 func TestLongSessionsStayHidden(t *testing.T) {
-	b := cf.NewBuilder()
+	b := feedback.NewBuilder()
 	b.Add("u", "a", 1, 0)
 	b.Add("u", "b", 1, 0)
 	d := b.Build()
-	prefix := append([]string{"a"}, slices.Repeat([]string{"b"}, cf.MaxHistory)...)
+	prefix := append([]string{"a"}, slices.Repeat([]string{"b"}, feedback.MaxHistory)...)
 	c := newPrefix(d, prefix, "a", 0)
-	var want []cf.Signal
-	for n := range cf.MaxHistory {
+	var want []feedback.Signal
+	for n := range feedback.MaxHistory {
 		want = append(want, signal(t, d, "b", 1, int64(n+1)))
 	}
 	if !slices.Equal(c.History, want) {
-		t.Errorf("a history of %d is not the newest %d", len(c.History), cf.MaxHistory)
+		t.Errorf("a history of %d is not the newest %d", len(c.History), feedback.MaxHistory)
 	}
 	if !slices.Contains(c.Hidden, numbers(t, d, "a")[0]) {
 		t.Errorf("the oldest is not among the %d hidden", len(c.Hidden))

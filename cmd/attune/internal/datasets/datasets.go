@@ -16,14 +16,15 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
 
 // Set is a data set with its protocol.
 type Set struct {
-	Train *cf.Dataset
+	Train *feedback.Dataset
 	// Counted is Train without the weights of ratings, where there are any: what popularity counts.
-	Counted *cf.Dataset
+	Counted *feedback.Dataset
 	Cases   []cf.Case
 	// Visitors are who the lists of Cases are for, one each.
 	Visitors []Visitor
@@ -111,12 +112,12 @@ func find(dir, name string) (string, error) {
 }
 
 // readTrain reads a file of a set's folder into a dataset.
-func readTrain(dir, name string, read func(path string, b *cf.Builder) error) (*cf.Dataset, error) {
+func readTrain(dir, name string, read func(path string, b *feedback.Builder) error) (*feedback.Dataset, error) {
 	path, err := find(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	b := cf.NewBuilder()
+	b := feedback.NewBuilder()
 	if err := read(path, b); err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func readTrain(dir, name string, read func(path string, b *cf.Builder) error) (*
 }
 
 // filled returns the dataset of what was read from a file, which must not be nothing.
-func filled(path string, b *cf.Builder) (*cf.Dataset, error) {
+func filled(path string, b *feedback.Builder) (*feedback.Dataset, error) {
 	d := b.Build()
 	if d.Interactions() == 0 {
 		return nil, fmt.Errorf("%s has no interactions to train on", path)

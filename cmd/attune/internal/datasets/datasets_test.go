@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // files writes files by their path below a new folder; those that end in .gz are gzip'ed.
@@ -43,13 +44,13 @@ func files(t *testing.T, texts map[string]string) string {
 }
 
 // signal is an interaction with an item by its id.
-func signal(t *testing.T, d *cf.Dataset, item string, weight float32, at int64) cf.Signal {
+func signal(t *testing.T, d *feedback.Dataset, item string, weight float32, at int64) feedback.Signal {
 	t.Helper()
-	return cf.Signal{Item: numbers(t, d, item)[0], Weight: weight, At: at}
+	return feedback.Signal{Item: numbers(t, d, item)[0], Weight: weight, At: at}
 }
 
 // numbers are those of items that are known.
-func numbers(t *testing.T, d *cf.Dataset, items ...string) []int32 {
+func numbers(t *testing.T, d *feedback.Dataset, items ...string) []int32 {
 	t.Helper()
 	all := make([]int32, len(items))
 	for k, item := range items {
@@ -72,12 +73,12 @@ func same(t *testing.T, got []cf.Case, want ...cf.Case) {
 
 // isCounted holds Counted to the users, items and interactions of Train, and a user's history
 // to weights of 1.
-func isCounted(t *testing.T, s *Set, user string, want ...cf.Signal) {
+func isCounted(t *testing.T, s *Set, user string, want ...feedback.Signal) {
 	t.Helper()
 	if s.Counted == nil {
 		t.Fatal("nothing is counted")
 	}
-	size := func(d *cf.Dataset) [3]int { return [3]int{d.Users(), d.Items(), d.Interactions()} }
+	size := func(d *feedback.Dataset) [3]int { return [3]int{d.Users(), d.Items(), d.Interactions()} }
 	if size(s.Counted) != size(s.Train) {
 		t.Errorf("counted are %v users, items and interactions of %v", size(s.Counted), size(s.Train))
 	}
@@ -99,8 +100,8 @@ func TestMovieLens(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "20", 5, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
-		cf.Case{History: []cf.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 4, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
+		cf.Case{History: []feedback.Signal{signal(t, d, "20", 5, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
+		cf.Case{History: []feedback.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 4, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
 	isCounted(t, s, "1", signal(t, d, "20", 1, 100), signal(t, d, "10", 1, 300))
 }
 
@@ -114,8 +115,8 @@ func TestGowalla(t *testing.T) {
 	}
 	d := s.Train
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "5", 1, 0), signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "5", "7"), Unknown: 1},
-		cf.Case{History: []cf.Signal{signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "7"), Relevant: numbers(t, d, "5"), Unknown: 1})
+		cf.Case{History: []feedback.Signal{signal(t, d, "5", 1, 0), signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "5", "7"), Unknown: 1},
+		cf.Case{History: []feedback.Signal{signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "7"), Relevant: numbers(t, d, "5"), Unknown: 1})
 	if s.Protocol.K != 20 || s.Protocol.Seen || s.Metrics[0] != cf.Recall {
 		t.Errorf("%+v", s.Protocol)
 	}
@@ -133,13 +134,13 @@ func TestYoochoose(t *testing.T) {
 	if d.Users() != 2 || d.Interactions() != 5 || !s.Protocol.Seen || s.Protocol.Cut != cf.CutNext {
 		t.Errorf("%d users, %d interactions, %+v", d.Users(), d.Interactions(), s.Protocol)
 	}
-	if history, _ := d.History("1"); !slices.Equal(history, []cf.Signal{signal(t, d, "c", 1, 3600), signal(t, d, "b", 1, 3601)}) {
+	if history, _ := d.History("1"); !slices.Equal(history, []feedback.Signal{signal(t, d, "c", 1, 3600), signal(t, d, "b", 1, 3601)}) {
 		t.Errorf("the second session: %v", history)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []cf.Signal{signal(t, d, "b", 1, 7200), signal(t, d, "a", 1, 7202), signal(t, d, "b", 1, 7203)}, Relevant: numbers(t, d, "c")},
-		cf.Case{History: []cf.Signal{}, Relevant: numbers(t, d, "b")},
-		cf.Case{History: []cf.Signal{signal(t, d, "c", 1, 7200)}, Unknown: 1})
+		cf.Case{History: []feedback.Signal{signal(t, d, "b", 1, 7200), signal(t, d, "a", 1, 7202), signal(t, d, "b", 1, 7203)}, Relevant: numbers(t, d, "c")},
+		cf.Case{History: []feedback.Signal{}, Relevant: numbers(t, d, "b")},
+		cf.Case{History: []feedback.Signal{signal(t, d, "c", 1, 7200)}, Unknown: 1})
 }
 
 func TestRetailRocket(t *testing.T) {
@@ -152,7 +153,7 @@ func TestRetailRocket(t *testing.T) {
 	}
 	d := s.Train
 	same(t, s.Cases, cf.Case{
-		History: []cf.Signal{signal(t, d, "a", 1, 10), signal(t, d, "a", 3, 20), signal(t, d, "a", 5, 30)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "b"),
+		History: []feedback.Signal{signal(t, d, "a", 1, 10), signal(t, d, "a", 3, 20), signal(t, d, "a", 5, 30)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "b"),
 	})
 	if !s.Intervals || len(s.Algorithms) != 4 {
 		t.Errorf("%+v", s)

@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // openGowalla reads Gowalla in the split of LightGCN (gowalla_m1): lines of a user and the
 // user's items, without times. A user without items is in neither part.
 func openGowalla(dir string) (*Set, error) {
-	train, err := readTrain(dir, "train.txt", func(path string, b *cf.Builder) error {
+	train, err := readTrain(dir, "train.txt", func(path string, b *feedback.Builder) error {
 		return eachPair(path, func(user, item string) { b.Add(user, item, 1, 0) })
 	})
 	if err != nil {

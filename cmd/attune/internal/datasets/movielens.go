@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // openMovieLens reads MovieLens-100k in the split of recommenders-team/recommenders: lines of
@@ -12,13 +13,13 @@ import (
 // hit in test, and one in popularity's count.
 func openMovieLens(dir string) (*Set, error) {
 	const trained = "msr_split_item_train.tsv"
-	train, err := readTrain(dir, trained, func(path string, b *cf.Builder) error {
+	train, err := readTrain(dir, trained, func(path string, b *feedback.Builder) error {
 		return eachRating(path, func(user, item string, rating float32, at int64) { b.Add(user, item, rating, at) })
 	})
 	if err != nil {
 		return nil, err
 	}
-	counted, err := readTrain(dir, trained, func(path string, b *cf.Builder) error {
+	counted, err := readTrain(dir, trained, func(path string, b *feedback.Builder) error {
 		return eachRating(path, func(user, item string, _ float32, at int64) { b.Add(user, item, 1, at) })
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/cmd/attune/internal/importer"
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -174,7 +174,7 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 		if !known && kind.Number() == 0 {
 			return r, fmt.Errorf("the event %q must be %s, or a type of Attune's", name, listed(slices.Sorted(maps.Keys(eventTypes))))
 		}
-		r.weight = cf.DefaultWeights().Training(kind)
+		r.weight = feedback.DefaultWeights().Training(kind)
 	}
 	for _, column := range []string{columnWeight, columnRating} {
 		text := field(column)
@@ -195,12 +195,14 @@ func readRecord(columns map[string]int, fields []string) (r record, err error) {
 
 // trains are the datasets that records make: with their weights, and with ratings counted as 1.
 type trains struct {
-	weighted, counted *cf.Builder
+	weighted, counted *feedback.Builder
 	// rated says that there are ratings.
 	rated bool
 }
 
-func newTrains() *trains { return &trains{weighted: cf.NewBuilder(), counted: cf.NewBuilder()} }
+func newTrains() *trains {
+	return &trains{weighted: feedback.NewBuilder(), counted: feedback.NewBuilder()}
+}
 
 func (t *trains) add(r record) {
 	t.weighted.Add(r.user, r.item, r.weight, r.at)

@@ -2,12 +2,13 @@ package datasets
 
 import (
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // openRetailRocket reads RetailRocket's buyers: what they viewed, put into carts and bought,
 // and one thing more that each bought later.
 func openRetailRocket(dir string) (*Set, error) {
-	train, err := readTrain(dir, "events_train.csv", func(path string, b *cf.Builder) error {
+	train, err := readTrain(dir, "events_train.csv", func(path string, b *feedback.Builder) error {
 		return eachRecord(path, func(r record) error {
 			b.Add(r.user, r.item, r.weight, r.at)
 			return nil
@@ -27,7 +28,7 @@ func openRetailRocket(dir string) (*Set, error) {
 }
 
 // readLast reads records that are one case each.
-func readLast(path string, train *cf.Dataset) (cases []asked, err error) {
+func readLast(path string, train *feedback.Dataset) (cases []asked, err error) {
 	err = eachRecord(path, func(r record) error {
 		cases = append(cases, newCase(train, r.user, r.item))
 		return nil

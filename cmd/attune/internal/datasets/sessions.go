@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // sessionStep is the seconds between the beginnings of n sessions whose times are not known: an
@@ -60,17 +61,17 @@ func readSessions(path string) ([]*session, error) {
 
 // newPrefix asks for what follows clicks that are a second apart, from a time on. Hidden are
 // those that the history is too short for.
-func newPrefix(train *cf.Dataset, prefix []string, next string, from int64) asked {
-	clicks := make([]cf.Signal, len(prefix))
+func newPrefix(train *feedback.Dataset, prefix []string, next string, from int64) asked {
+	clicks := make([]feedback.Signal, len(prefix))
 	for place, item := range prefix {
 		i, ok := train.Index(item)
 		if !ok {
 			i = -1
 		}
-		clicks[place] = cf.Signal{Item: i, Weight: 1, At: from + int64(place)}
+		clicks[place] = feedback.Signal{Item: i, Weight: 1, At: from + int64(place)}
 	}
-	c := asked{Case: cf.Case{History: cf.NewHistory(clicks)}, visitor: Visitor{Session: prefix}}
-	if len(clicks) > cf.MaxHistory {
+	c := asked{Case: cf.Case{History: feedback.NewHistory(clicks)}, visitor: Visitor{Session: prefix}}
+	if len(clicks) > feedback.MaxHistory {
 		for _, x := range clicks {
 			c.Hidden = append(c.Hidden, x.Item)
 		}

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // openYoochoose reads RecSys 2015, the newest 1/64: sessions, a line each with its items in the
 // order of clicks, and the prefixes of later sessions with the item that came next.
 func openYoochoose(dir string) (*Set, error) {
 	var from int64
-	train, err := readTrain(dir, "train_sessions.txt", func(path string, b *cf.Builder) error {
+	train, err := readTrain(dir, "train_sessions.txt", func(path string, b *feedback.Builder) error {
 		var lines [][]string
 		err := eachLine(path, func(line string) error {
 			lines = append(lines, strings.Fields(line))
@@ -41,7 +42,7 @@ func openYoochoose(dir string) (*Set, error) {
 
 // readPrefixes reads lines of items that were clicked, parted by spaces, a tab, and the item
 // that came next.
-func readPrefixes(path string, train *cf.Dataset, from int64) (cases []asked, err error) {
+func readPrefixes(path string, train *feedback.Dataset, from int64) (cases []asked, err error) {
 	err = eachLine(path, func(line string) error {
 		prefix, next, ok := strings.Cut(line, "\t")
 		items, following := strings.Fields(prefix), strings.Fields(next)

@@ -1,4 +1,6 @@
-package cf
+// Package cftest has the datasets that the packages of collaborative filtering are tested on, and what
+// holds their results to formulas, which tests write out densely and naively.
+package cftest
 
 import (
 	"bufio"
@@ -10,53 +12,57 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
-// shop makes a small random dataset: users x items interactions with repeats, and baskets.
-func shop(seed uint64, users, items, interactions int) *Dataset {
+// Shop makes a small random dataset: users x items interactions with repeats, and baskets.
+func Shop(seed uint64, users, items, interactions int) *feedback.Dataset {
 	random := rand.New(rand.NewPCG(seed, 0))
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for range interactions {
 		u := random.IntN(users)
 		i := (u*3 + random.IntN(items)*random.IntN(items)/items) % items
-		b.Add(name("u", u), name("i", i), float32(1+random.IntN(3)), int64(1000+random.IntN(100000)))
+		b.Add(Name("u", u), Name("i", i), float32(1+random.IntN(3)), int64(1000+random.IntN(100000)))
 	}
 	for range interactions / 4 {
 		basket := make([]string, 1+random.IntN(5))
 		for k := range basket {
-			basket[k] = name("i", random.IntN(items))
+			basket[k] = Name("i", random.IntN(items))
 		}
 		b.AddBasket(basket)
 	}
 	return b.Build()
 }
 
-func name(kind string, i int) string {
+// Name is an id of a kind, in the order of numbers below 17,576.
+func Name(kind string, i int) string {
 	return kind + string(rune('a'+i/676%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i%26))
 }
 
-// matrixOf is the users x items matrix of damped weights, from the log alone.
-func matrixOf(d *Dataset) *mat.Dense {
+// MatrixOf is the users x items matrix of damped weights, from the log alone.
+func MatrixOf(d *feedback.Dataset) *mat.Dense {
 	sum := mat.NewDense(d.Users(), d.Items(), nil)
-	for _, x := range d.entries() {
-		sum.Set(int(x.user), int(x.item), sum.At(int(x.user), int(x.item))+float64(x.weight))
+	for _, x := range d.Entries() {
+		sum.Set(int(x.User), int(x.Item), sum.At(int(x.User), int(x.Item))+float64(x.Weight))
 	}
 	sum.Apply(func(_, _ int, w float64) float64 { return math.Log2(1 + w) }, sum)
 	return sum
 }
 
-func near(a, b, tolerance float64) bool {
+// Near tells whether two numbers are as good as equal.
+func Near(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance*math.Max(1, math.Max(math.Abs(a), math.Abs(b)))
 }
 
-// keepsTheStrongest holds rows to be the strongest entries of all, as they are there.
-func keepsTheStrongest(t *testing.T, few, all *sparse.Rows) {
+// KeepsTheStrongest holds rows to be the strongest entries of all, as they are there.
+func KeepsTheStrongest(t *testing.T, few, all *sparse.Rows) {
 	t.Helper()
 	for i := range int32(few.Len()) {
 		columns, values := few.Row(i)
@@ -76,16 +82,16 @@ func keepsTheStrongest(t *testing.T, few, all *sparse.Rows) {
 	}
 }
 
-// walks makes a small random dataset of users who go from item to item, at times after a pause.
-func walks(seed uint64, users, items, clicks int) *Dataset {
+// Walks makes a small random dataset of users who go from item to item, at times after a pause.
+func Walks(seed uint64, users, items, clicks int) *feedback.Dataset {
 	random := rand.New(rand.NewPCG(seed, 0))
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for u := range users {
-		at, item := int64(random.IntN(5*visitGap)), random.IntN(items)
+		at, item := int64(random.IntN(5*feedback.VisitGap)), random.IntN(items)
 		for range clicks {
-			b.Add(name("u", u), name("i", item), 1, at)
+			b.Add(Name("u", u), Name("i", item), 1, at)
 			if random.IntN(6) == 0 {
-				at += visitGap
+				at += feedback.VisitGap
 			}
 			at += int64(random.IntN(4))
 			item = (item + random.IntN(5)*random.IntN(5)/4) % items
@@ -94,9 +100,9 @@ func walks(seed uint64, users, items, clicks int) *Dataset {
 	return b.Build()
 }
 
-// trips are the datasets that every part is held to its formula on.
-func trips() map[string]*Dataset {
-	robot, one, click := NewBuilder(), NewBuilder(), NewBuilder()
+// Trips are the datasets that every part is held to its formula on.
+func Trips() map[string]*feedback.Dataset {
+	robot, one, click := feedback.NewBuilder(), feedback.NewBuilder(), feedback.NewBuilder()
 	for at := range int64(5000) {
 		robot.Add("robot", "a", 1, at)
 	}
@@ -104,19 +110,19 @@ func trips() map[string]*Dataset {
 		one.Add("one", item, 1, int64(at))
 	}
 	click.Add("one", "a", 1, 7)
-	return map[string]*Dataset{
-		"none":      NewBuilder().Build(),
+	return map[string]*feedback.Dataset{
+		"none":      feedback.NewBuilder().Build(),
 		"one click": click.Build(),
 		"one visit": one.Build(),
-		"one item":  walks(1, 9, 1, 20),
+		"one item":  Walks(1, 9, 1, 20),
 		"robot":     robot.Build(),
-		"few items": walks(2, 12, 6, 40),
-		"walks":     walks(3, 60, 80, 60),
+		"few items": Walks(2, 12, 6, 40),
+		"walks":     Walks(3, 60, 80, 60),
 	}
 }
 
-// trailsOf are random trails through a dataset, and unknown items.
-func trailsOf(d *Dataset) [][]int32 {
+// TrailsOf are random trails through a dataset, and unknown items.
+func TrailsOf(d *feedback.Dataset) [][]int32 {
 	random := rand.New(rand.NewPCG(4, 0))
 	all := [][]int32{nil, {-1}, {int32(d.Items())}, {-1, 0, math.MaxInt32, 0}}
 	for range 40 {
@@ -131,8 +137,8 @@ func trailsOf(d *Dataset) [][]int32 {
 	return all
 }
 
-// holdTally compares sums to what they must be, each to one part in ten thousand, and empties t.
-func holdTally(t *testing.T, got *sparse.Tally, want map[int32]float64) {
+// HoldTally compares sums to what they must be, each to one part in ten thousand, and empties t.
+func HoldTally(t *testing.T, got *sparse.Tally, want map[int32]float64) {
 	t.Helper()
 	for j, x := range got.Sum {
 		if math.Abs(float64(x)-want[int32(j)]) > 1e-4*want[int32(j)]+1e-7 {
@@ -153,11 +159,12 @@ func holdTally(t *testing.T, got *sparse.Tally, want map[int32]float64) {
 	}
 }
 
-// dataLines calls fn for the lines of a file of a public data set, and skips the test where that
+// Lines calls fn for the lines of a file of a public data set, and skips the test where that
 // is not there.
-func dataLines(t *testing.T, set, name string, fn func(line string)) {
+func Lines(t *testing.T, set, name string, fn func(line string)) {
 	t.Helper()
-	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), "../../../shared/data")
+	_, here, _, _ := runtime.Caller(0)
+	dir := cmp.Or(os.Getenv("ATTUNE_TEST_DATA"), filepath.Join(filepath.Dir(here), "../../../../shared/data"))
 	file, err := os.Open(filepath.Join(dir, set, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("no %s in %s; set ATTUNE_TEST_DATA to the folder that holds %s/", name, dir, set)

@@ -1,4 +1,7 @@
-package cf
+// Package feedback is implicit feedback, what visitors did: events weighed by their type (Weights),
+// gathered (Builder) into who did what, when, and what was bought together (Dataset, what models are
+// learned from), and what one visitor did (Signal; Dataset.History), which a model reads as a Taste.
+package feedback
 
 import (
 	"cmp"
@@ -15,16 +18,17 @@ const (
 	// MaxBasketItems is the size above which a basket is left out: a wholesaler's order or
 	// a day's takings booked as one says nothing about any two of its items.
 	MaxBasketItems = 200
-	// leastValue is what any interest counts at least, damped: a weight near 0 would round to
+	// LeastValue is what any interest counts at least, damped: a weight near 0 would round to
 	// none, and leave an item whose users say nothing.
-	leastValue = 1. / (1 << 16)
+	LeastValue = 1. / (1 << 16)
 )
 
-// interaction is one Add. Seconds from 1970 on fit into 32 bits until 2106.
-type interaction struct {
-	user, item int32
-	weight     float32
-	at         uint32
+// Entry is one interaction, by the numbers of user and item. Seconds from 1970 on fit into 32 bits
+// until 2106.
+type Entry struct {
+	User, Item int32
+	Weight     float32
+	At         uint32
 }
 
 // Dataset is who did what, when, and what was bought together. It is immutable; users and
@@ -32,7 +36,7 @@ type interaction struct {
 type Dataset struct {
 	userIDs        []string
 	itemIDs        []string
-	log            []interaction
+	log            []Entry
 	byUser, byItem sparse.Rows
 	// places are in the order of byUser's entries.
 	places  []int32
@@ -51,16 +55,15 @@ func (d *Dataset) Interactions() int { return len(d.log) }
 // Pairs is the number of distinct (user, item) pairs that training uses.
 func (d *Dataset) Pairs() int { return len(d.byUser.Columns) }
 
-// What follows is not to be changed by the caller.
-
-// Baskets are the baskets of two items and more, each one's distinct items in order.
+// Baskets are the baskets of two items and more, each one's distinct items in order. The caller must
+// not change them, nor what the following return.
 func (d *Dataset) Baskets() [][]int32 { return d.baskets }
 
-// ids are the ids of items, in order.
-func (d *Dataset) ids() []string { return d.itemIDs }
+// ItemIDs are the ids of items, in order.
+func (d *Dataset) ItemIDs() []string { return d.itemIDs }
 
-// entries are all interactions, ordered by user, item, time and weight.
-func (d *Dataset) entries() []interaction { return d.log }
+// Entries are all interactions, ordered by user, item, time and weight.
+func (d *Dataset) Entries() []Entry { return d.log }
 
 // ByUser holds damped weights, users x items.
 func (d *Dataset) ByUser() *sparse.Rows { return &d.byUser }
@@ -68,14 +71,14 @@ func (d *Dataset) ByUser() *sparse.Rows { return &d.byUser }
 // ByItem is the transpose of ByUser.
 func (d *Dataset) ByItem() *sparse.Rows { return &d.byItem }
 
-// timePlaces has, for each entry of ByUser, its place in the user's order of time: how many
+// TimePlaces has, for each entry of ByUser, its place in the user's order of time: how many
 // different times of other items' last interactions lie before that of its own.
-func (d *Dataset) timePlaces() []int32 { return d.places }
+func (d *Dataset) TimePlaces() []int32 { return d.places }
 
 // Builder collects a Dataset. It is not safe for concurrent use.
 type Builder struct {
 	users, items names
-	log          []interaction
+	log          []Entry
 	baskets      [][]int32
 }
 
@@ -91,8 +94,8 @@ func (b *Builder) Add(user, item string, weight float32, at int64) {
 	if user == "" || item == "" || !(weight > 0) || math.IsInf(float64(weight), 0) {
 		return
 	}
-	b.log = append(b.log, interaction{
-		user: b.users.number(user), item: b.items.number(item), weight: weight, at: seconds(at),
+	b.log = append(b.log, Entry{
+		User: b.users.number(user), Item: b.items.number(item), Weight: weight, At: seconds(at),
 	})
 }
 
@@ -119,11 +122,11 @@ func (b *Builder) Build() *Dataset {
 	userIDs, userOrder := b.users.sorted()
 	itemIDs, itemOrder := b.items.sorted()
 	for i := range b.log {
-		b.log[i].user, b.log[i].item = userOrder[b.log[i].user], itemOrder[b.log[i].item]
+		b.log[i].User, b.log[i].Item = userOrder[b.log[i].User], itemOrder[b.log[i].Item]
 	}
-	slices.SortFunc(b.log, func(x, y interaction) int {
-		return cmp.Or(cmp.Compare(x.user, y.user), cmp.Compare(x.item, y.item),
-			cmp.Compare(x.at, y.at), cmp.Compare(x.weight, y.weight))
+	slices.SortFunc(b.log, func(x, y Entry) int {
+		return cmp.Or(cmp.Compare(x.User, y.User), cmp.Compare(x.Item, y.Item),
+			cmp.Compare(x.At, y.At), cmp.Compare(x.Weight, y.Weight))
 	})
 	for _, basket := range b.baskets {
 		for i := range basket {
@@ -144,7 +147,7 @@ func (d *Dataset) fill() {
 	var pairs []pair
 	var times []uint32
 	for from := 0; from < len(d.log); {
-		user := d.log[from].user
+		user := d.log[from].User
 		pairs, from = userPairs(d.log, from, pairs[:0])
 		times = times[:0]
 		for _, p := range pairs {
@@ -155,7 +158,7 @@ func (d *Dataset) fill() {
 		for _, p := range pairs {
 			place, _ := slices.BinarySearch(times, p.last)
 			d.byUser.Columns = append(d.byUser.Columns, p.item)
-			d.byUser.Values = append(d.byUser.Values, float32(math.Max(damp(p.weight), leastValue)))
+			d.byUser.Values = append(d.byUser.Values, float32(math.Max(damp(p.weight), LeastValue)))
 			d.places = append(d.places, int32(place))
 		}
 		d.byUser.Ends[user] = int64(len(d.byUser.Columns))
@@ -173,14 +176,14 @@ type pair struct {
 
 // userPairs sums up the interactions of the user at log[from], and tells where the next user
 // begins: the MaxItemsPerUser items with the newest interactions, in the order of items.
-func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
-	user := log[from].user
+func userPairs(log []Entry, from int, into []pair) ([]pair, int) {
+	user := log[from].User
 	i := from
-	for i < len(log) && log[i].user == user {
-		p := pair{item: log[i].item}
-		for ; i < len(log) && log[i].user == user && log[i].item == p.item; i++ {
-			p.weight += float64(log[i].weight)
-			p.last = log[i].at
+	for i < len(log) && log[i].User == user {
+		p := pair{item: log[i].Item}
+		for ; i < len(log) && log[i].User == user && log[i].Item == p.item; i++ {
+			p.weight += float64(log[i].Weight)
+			p.last = log[i].At
 		}
 		into = append(into, p)
 	}
@@ -194,9 +197,9 @@ func userPairs(log []interaction, from int, into []pair) ([]pair, int) {
 	return into, i
 }
 
-// keep returns a dataset of the interactions that are chosen; users and items keep their
+// Keep returns a dataset of the interactions that are chosen; users and items keep their
 // numbers. Baskets are left out: they are not evaluated.
-func (d *Dataset) keep(chosen func(interaction) bool) *Dataset {
+func (d *Dataset) Keep(chosen func(Entry) bool) *Dataset {
 	kept := &Dataset{userIDs: d.userIDs, itemIDs: d.itemIDs}
 	for _, x := range d.log {
 		if chosen(x) {
@@ -207,8 +210,8 @@ func (d *Dataset) keep(chosen func(interaction) bool) *Dataset {
 	return kept
 }
 
-// placesByItem are timePlaces for the entries of ByItem.
-func (d *Dataset) placesByItem() []int32 {
+// TimePlacesByItem are TimePlaces for the entries of ByItem.
+func (d *Dataset) TimePlacesByItem() []int32 {
 	next := make([]int64, d.byItem.Len())
 	for i := range next {
 		next[i], _ = d.byItem.Span(int32(i))
@@ -221,9 +224,9 @@ func (d *Dataset) placesByItem() []int32 {
 	return places
 }
 
-// dated tells whether the times of interactions say in which order they came: whether at
+// Dated tells whether the times of interactions say in which order they came: whether at
 // least half of the users with two items and more have different times.
-func (d *Dataset) dated() bool {
+func (d *Dataset) Dated() bool {
 	several, ordered := 0, 0
 	for u := range d.userIDs {
 		from, to := d.byUser.Span(int32(u))
@@ -238,8 +241,8 @@ func (d *Dataset) dated() bool {
 	return several > 0 && 2*ordered >= several
 }
 
-// active are the items with an interaction, in order.
-func (d *Dataset) active() []int32 {
+// Active are the items with an interaction, in order.
+func (d *Dataset) Active() []int32 {
 	var active []int32
 	for i := range d.itemIDs {
 		if users, _ := d.byItem.Row(int32(i)); len(users) > 0 {
@@ -249,9 +252,9 @@ func (d *Dataset) active() []int32 {
 	return active
 }
 
-// popularity returns what all users' damped weights for each item add up to, or the number
+// Popularity returns what all users' damped weights for each item add up to, or the number
 // of its baskets where that is more: not every buyer is known.
-func (d *Dataset) popularity() []float32 {
+func (d *Dataset) Popularity() []float32 {
 	sums := make([]float64, len(d.itemIDs))
 	for i := range sums {
 		_, values := d.byItem.Row(int32(i))

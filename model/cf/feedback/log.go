@@ -1,4 +1,4 @@
-package cf
+package feedback
 
 import (
 	"cmp"
@@ -18,9 +18,9 @@ type Interaction struct {
 // History, those of the same second in the order of items. The times are whole seconds.
 func (d *Dataset) Log() iter.Seq[Interaction] {
 	return func(yield func(Interaction) bool) {
-		for user, log := range d.inTime() {
+		for user, log := range d.InTime() {
 			for _, x := range log {
-				if !yield(Interaction{UserID: d.userIDs[user], ItemID: d.itemIDs[x.item], Weight: x.weight, At: int64(x.at)}) {
+				if !yield(Interaction{UserID: d.userIDs[user], ItemID: d.itemIDs[x.Item], Weight: x.Weight, At: int64(x.At)}) {
 					return
 				}
 			}
@@ -28,18 +28,18 @@ func (d *Dataset) Log() iter.Seq[Interaction] {
 	}
 }
 
-// inTime yields each user's interactions in the order of time, those of the same second in that
+// InTime yields each user's interactions in the order of time, those of the same second in that
 // of items. They are valid until the next user.
-func (d *Dataset) inTime() iter.Seq2[int32, []interaction] {
-	return func(yield func(int32, []interaction) bool) {
-		var one []interaction
+func (d *Dataset) InTime() iter.Seq2[int32, []Entry] {
+	return func(yield func(int32, []Entry) bool) {
+		var one []Entry
 		for from := 0; from < len(d.log); {
 			one = one[:0]
-			user := d.log[from].user
-			for ; from < len(d.log) && d.log[from].user == user; from++ {
+			user := d.log[from].User
+			for ; from < len(d.log) && d.log[from].User == user; from++ {
 				one = append(one, d.log[from])
 			}
-			slices.SortStableFunc(one, func(a, b interaction) int { return cmp.Compare(a.at, b.at) })
+			slices.SortStableFunc(one, func(a, b Entry) int { return cmp.Compare(a.At, b.At) })
 			if !yield(user, one) {
 				return
 			}

@@ -1,4 +1,4 @@
-package cf
+package feedback
 
 import (
 	"cmp"
@@ -9,9 +9,9 @@ import (
 // visitor's state keeps (feature.MaxRecent).
 const MaxHistory = 256
 
-// visitGap is the number of seconds without an interaction that ends a visit, the half hour of web
+// VisitGap is the number of seconds without an interaction that ends a visit, the half hour of web
 // analytics.
-const visitGap = 30 * 60
+const VisitGap = 30 * 60
 
 // Signal is one thing that a visitor did: the weight (Weights) of an event with an item. A
 // negative one takes interest away.
@@ -43,18 +43,19 @@ func (d *Dataset) History(userID string) (history []Signal, items []int32) {
 	if !ok {
 		return nil, nil
 	}
-	return d.historyOf(int32(user))
+	return d.HistoryOf(int32(user))
 }
 
-func (d *Dataset) historyOf(user int32) (history []Signal, items []int32) {
-	from, _ := slices.BinarySearchFunc(d.log, user, func(x interaction, user int32) int { return int(x.user) - int(user) })
+// HistoryOf is History of a user by number, who there is.
+func (d *Dataset) HistoryOf(user int32) (history []Signal, items []int32) {
+	from, _ := slices.BinarySearchFunc(d.log, user, func(x Entry, user int32) int { return int(x.User) - int(user) })
 	var all []Signal
 	for _, x := range d.log[from:] {
-		if x.user != user {
+		if x.User != user {
 			break
 		}
-		all = append(all, Signal{Item: x.item, Weight: x.weight, At: int64(x.at)})
-		items = append(items, x.item)
+		all = append(all, Signal{Item: x.Item, Weight: x.Weight, At: int64(x.At)})
+		items = append(items, x.Item)
 	}
 	slices.SortStableFunc(all, func(a, b Signal) int { return cmp.Compare(a.At, b.At) })
 	return NewHistory(all), slices.Compact(items)

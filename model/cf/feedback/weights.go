@@ -1,4 +1,4 @@
-package cf
+package feedback
 
 import (
 	"math"
@@ -47,7 +47,3 @@ func (w Weights) Training(t event.Type) float32 {
 	}
 	return float32(v)
 }
-
-// damp turns summed weights into a value: log2(1 + w), so that weight 1 gives 1 and the
-// tenth view of an item says less than the first.
-func damp(w float64) float64 { return math.Log2(1 + w) }

@@ -1,4 +1,4 @@
-package cf
+package feedback_test
 
 import (
 	"fmt"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
 // TestOrderDoesNotMatter: whatever the order of the calls, the dataset is the same.
@@ -25,9 +28,9 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			}
 		}), 0, 40).Draw(t, "adds")
 		baskets := rapid.SliceOfN(rapid.SliceOfN(rapid.StringMatching("[xyz]{0,2}"), 0, 5), 0, 8).Draw(t, "baskets")
-		build := func(seed uint64) *Dataset {
+		build := func(seed uint64) *feedback.Dataset {
 			random := rand.New(rand.NewPCG(seed, 0))
-			b := NewBuilder()
+			b := feedback.NewBuilder()
 			for _, k := range random.Perm(len(baskets)) {
 				b.AddBasket(baskets[k])
 			}
@@ -44,7 +47,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func TestTransposeTwice(t *testing.T) {
-	d := shop(1, 40, 30, 300)
+	d := cftest.Shop(1, 40, 30, 300)
 	twice := d.ByItem().Transpose()
 	if !reflect.DeepEqual(twice, *d.ByUser()) {
 		t.Fatal("transposed twice is not the same")
@@ -52,17 +55,17 @@ func TestTransposeTwice(t *testing.T) {
 }
 
 func TestRobotsAreBounded(t *testing.T) {
-	b := NewBuilder()
+	b := feedback.NewBuilder()
 	for i := range 100_000 {
-		b.Add("robot", name("i", i%5000), 1, int64(i))
+		b.Add("robot", cftest.Name("i", i%5000), 1, int64(i))
 	}
 	d := b.Build()
 	columns, _ := d.ByUser().Row(0)
-	if len(columns) != MaxItemsPerUser || d.Interactions() != 100_000 {
+	if len(columns) != feedback.MaxItemsPerUser || d.Interactions() != 100_000 {
 		t.Fatalf("%d items, %d interactions", len(columns), d.Interactions())
 	}
-	newest, _ := slices.BinarySearch(d.ids(), name("i", 4999))
-	oldest, _ := slices.BinarySearch(d.ids(), name("i", 0))
+	newest, _ := slices.BinarySearch(d.ItemIDs(), cftest.Name("i", 4999))
+	oldest, _ := slices.BinarySearch(d.ItemIDs(), cftest.Name("i", 0))
 	if _, ok := slices.BinarySearch(columns, int32(newest)); !ok {
 		t.Error("the newest item is not there")
 	}
@@ -73,8 +76,8 @@ func TestRobotsAreBounded(t *testing.T) {
 
 // TestLog: a dataset tells all that was added, each user's in the order of History.
 func TestLog(t *testing.T) {
-	b := NewBuilder()
-	added := []Interaction{{"a", "x", 2, 9}, {"b", "y", 1, 3}, {"b", "x", 1, 7}, {"b", "y", 5, 7}, {"b", "y", 5, 7}}
+	b := feedback.NewBuilder()
+	added := []feedback.Interaction{{"a", "x", 2, 9}, {"b", "y", 1, 3}, {"b", "x", 1, 7}, {"b", "y", 5, 7}, {"b", "y", 5, 7}}
 	for _, x := range slices.Backward(added) {
 		b.Add(x.UserID, x.ItemID, x.Weight, x.At)
 	}
