@@ -13,6 +13,7 @@ import (
 
 	"github.com/attune-shop/attune/cmd/attune/internal/datasets"
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 )
 
 // sharedData is where data sets are looked for without --data.
@@ -62,7 +63,7 @@ type evaluatedRow struct {
 	PeakBytes  *int64   `json:"peak_bytes"`
 	// Intervals hold the means of as good a test with a confidence of 95 %.
 	Intervals map[string][2]float64 `json:"intervals,omitempty"`
-	measured  *cf.Measurement
+	measured  *eval.Measurement
 }
 
 // Run reads the data set, trains each row's algorithm, and prints the table.
@@ -189,7 +190,7 @@ func (c *evaluateCmd) evaluate(ctx context.Context, set *datasets.Set, algorithm
 	fitted := time.Now()
 	seconds := fitted.Sub(started).Seconds()
 	row := evaluatedRow{Source: "attune", FitSeconds: &seconds, PeakBytes: peak.bytes()}
-	row.measured, err = cf.Measure(ctx, snapshot, set.Cases, set.Protocol, 0, func(share float64) { tell(.9+.1*share, "lists") })
+	row.measured, err = eval.Measure(ctx, snapshot, set.Cases, set.Protocol, 0, func(share float64) { tell(.9+.1*share, "lists") })
 	if err != nil {
 		return evaluatedRow{}, "", err
 	}
@@ -201,7 +202,7 @@ func (c *evaluateCmd) evaluate(ctx context.Context, set *datasets.Set, algorithm
 func (r *evaluatedRow) addIntervals(set *datasets.Set, seed int64) {
 	r.Intervals = map[string][2]float64{}
 	for _, metric := range set.Metrics {
-		x := cf.Bootstrap(r.measured.Values(metric), seed)
+		x := eval.Bootstrap(r.measured.Values(metric), seed)
 		r.Intervals[metric.At(set.Protocol.K)] = [2]float64{x.Low, x.High}
 	}
 }

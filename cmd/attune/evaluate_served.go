@@ -17,6 +17,7 @@ import (
 
 	"github.com/attune-shop/attune/cmd/attune/internal/datasets"
 	"github.com/attune-shop/attune/cmd/attune/internal/importer"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
@@ -37,9 +38,9 @@ const (
 )
 
 // objectiveOf is what a shop asks a training for that is to foretell what a cut holds out.
-var objectiveOf = map[cf.Cut]attunev1.Objective{
-	cf.CutTime: attunev1.Objective_NEW_ITEMS, cf.CutNext: attunev1.Objective_NEXT_ITEM,
-	cf.CutLast: attunev1.Objective_LAST_ITEM, cf.CutRandom: attunev1.Objective_OTHER_ITEMS,
+var objectiveOf = map[eval.Cut]attunev1.Objective{
+	eval.CutTime: attunev1.Objective_NEW_ITEMS, eval.CutNext: attunev1.Objective_NEXT_ITEM,
+	eval.CutLast: attunev1.Objective_LAST_ITEM, eval.CutRandom: attunev1.Objective_OTHER_ITEMS,
 }
 
 // servedTypes are the events that weigh what an interaction does.
@@ -128,7 +129,7 @@ func (c *evaluateCmd) throughServer(ctx context.Context, s *shopServer, set *dat
 	}
 	listed := time.Now()
 	row.Source = "attune"
-	if row.measured, err = cf.MeasureLists(lists, set.Cases, set.Protocol, set.Train.Items()); err != nil {
+	if row.measured, err = eval.MeasureLists(lists, set.Cases, set.Protocol, set.Train.Items()); err != nil {
 		return row, "", err
 	}
 	row.Metrics = row.measured.Metrics

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 )
 
 // compare says how much better the first row is than each of the others.
@@ -18,7 +18,7 @@ func (e *evaluated) compare(seed int64) {
 	first := &e.Rows[0]
 	for i := 1; i < len(e.Rows); i++ {
 		other := &e.Rows[i]
-		x := cf.BootstrapDifference(first.measured.Values(metric), other.measured.Values(metric), seed)
+		x := eval.BootstrapDifference(first.measured.Values(metric), other.measured.Values(metric), seed)
 		e.notes = append(e.notes, fmt.Sprintf("%s less %s: %s %+.4f, with a confidence of 95 %% from %+.4f to %+.4f.",
 			first.Model, other.Model, name, first.Metrics[name]-other.Metrics[name], x.Low, x.High))
 	}

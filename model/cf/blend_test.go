@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
@@ -142,7 +143,7 @@ func TestBlendLearnsWhatComesNext(t *testing.T) {
 		}
 	}
 	d := b.Build()
-	o := Options{Protocol: Protocol{K: 1, Seen: true, Cut: CutNext}}
+	o := Options{Protocol: eval.Protocol{K: 1, Seen: true, Cut: eval.CutNext}}
 	plan, err := Evaluate(t.Context(), d, o, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 )
 
 // TestFitsStopSoon: what takes seconds ends within one of being told to, wherever it is.
 func TestFitsStopSoon(t *testing.T) {
 	large, visits := cftest.Shop(7, 3000, 4000, 40_000), cftest.Shop(8, 1500, 300, 30_000)
 	o := Options{Workers: 2, Iterations: 10_000}.filled()
-	h := &chooser{hold(visits, o.Protocol, o.sample())}
+	h := &chooser{eval.Hold(visits, o.Protocol, o.sample())}
 	neighbours, err := h.try(t.Context(), scope{algorithm: ItemKNN, settings: 1}, o, nil)
 	if err != nil {
 		t.Fatal(err)

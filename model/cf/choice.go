@@ -27,7 +27,7 @@ func (o Options) unevaluated(d *feedback.Dataset) Plan {
 // choice says in a sentence what was chosen and why, and what was not tried (Plan.Choice).
 func (o Options) choice(d *feedback.Dataset, h *chooser, plan Plan, scopes []scope) string {
 	metric := o.Protocol.Metric().At(o.Protocol.K)
-	about := fmt.Sprintf(h.about, len(h.cases))
+	about := fmt.Sprintf(h.About, len(h.Cases))
 	with := plan.Settings.String()
 	if with != "" {
 		with = " with " + with

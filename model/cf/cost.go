@@ -34,7 +34,7 @@ const (
 //
 // and listTime a list. In a large catalog ALS takes ItemKNN's neighbours, too.
 func (h *chooser) cost(algorithm string, o Options) time.Duration {
-	d := h.past
+	d := h.Past
 	var squares float64
 	for u := range d.ByUser().Len() {
 		items, _ := d.ByUser().Row(int32(u))
@@ -53,14 +53,14 @@ func (h *chooser) cost(algorithm string, o Options) time.Duration {
 		}
 	case Spectral:
 		n, pairs, k := float64(d.ByItem().Len()), float64(d.Pairs()), float64(firstFilter.Factors)
-		lists := float64(min(len(h.cases), o.EvaluatedUsers))
+		lists := float64(min(len(h.Cases), o.EvaluatedUsers))
 		seconds = (lists*20*(8*pairs+n*k)+n*(10*pairs+n*k))/filterRate + 90*lists*listTime.Seconds()
 	case ItemKNN:
 		seconds = squares / sparseRate
 	case Blend:
-		seconds = float64(len(h.cases)) * blendTime.Seconds()
+		seconds = float64(len(h.Cases)) * blendTime.Seconds()
 	}
-	return time.Duration((seconds + float64(len(h.cases))*listTime.Seconds()) * float64(time.Second))
+	return time.Duration((seconds + float64(len(h.Cases))*listTime.Seconds()) * float64(time.Second))
 }
 
 // scope is what is tried of an algorithm.
@@ -80,7 +80,7 @@ func (s scope) cost() time.Duration { return time.Duration(s.settings) * s.each 
 func (o Options) scopes(d *feedback.Dataset, h *chooser) []scope {
 	var all []scope
 	for _, algorithm := range o.tries(d) {
-		_, steps := search(algorithm, h.past, o)
+		_, steps := search(algorithm, h.Past, o)
 		s := scope{algorithm: algorithm, each: max(h.cost(algorithm, o), 1), all: 1}
 		for _, step := range steps {
 			s.all += len(step(Settings{}))

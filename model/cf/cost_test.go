@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 )
 
 // TestBudget: what does not fit is left out and named, the cheap things are always tried, and
@@ -14,7 +15,7 @@ import (
 func TestBudget(t *testing.T) {
 	d := cftest.Shop(6, 300, 120, 4000)
 	o := Options{Factors: 200}.filled()
-	h := &chooser{hold(d, o.Protocol, o.sample())}
+	h := &chooser{eval.Hold(d, o.Protocol, o.sample())}
 	ease, als := h.cost(EASE, o), h.cost(ALS, o)
 	base := h.cost(ItemKNN, o) + h.cost(Popularity, o)
 	if als <= ease || h.cost(Blend, o) <= als {

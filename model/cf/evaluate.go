@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -51,19 +52,19 @@ type Plan struct {
 }
 
 // chooser fits on what is not held out, and measures on what is.
-type chooser struct{ *holdout }
+type chooser struct{ *eval.Holdout }
 
 // trial is a fit on the past, and what it reached.
 type trial struct {
 	plan     Plan
 	snapshot *Snapshot
-	measured *Measurement
+	measured *eval.Measurement
 	took     time.Duration
 }
 
 // worth is what trials are compared by: the protocol's metric, divided by popularMargin for
 // popularity.
-func (t *trial) worth(p Protocol) float64 {
+func (t *trial) worth(p eval.Protocol) float64 {
 	reached := t.measured.Metrics[p.Metric().At(p.K)]
 	if t.plan.Algorithm == Popularity {
 		return reached / popularMargin
@@ -71,10 +72,10 @@ func (t *trial) worth(p Protocol) float64 {
 	return reached
 }
 
-func (t *trial) evaluation(p Protocol) Evaluation {
+func (t *trial) evaluation(p eval.Protocol) Evaluation {
 	return Evaluation{
 		Algorithm: t.plan.Algorithm, Settings: t.plan.Settings, Metrics: t.measured.Metrics,
-		Errors: t.measured.errors(p.K), Users: t.measured.cases(), Fit: t.took,
+		Errors: t.measured.Errors(p.K), Users: t.measured.Cases(), Fit: t.took,
 	}
 }
 
@@ -90,7 +91,7 @@ func Evaluate(ctx context.Context, d *feedback.Dataset, o Options, progress Prog
 	if len(d.Entries()) == 0 {
 		return Plan{Algorithm: Popularity, Choice: "There are no interactions to learn from, so items are known by popularity only."}, ctx.Err()
 	}
-	held := hold(d, o.Protocol, o.sample())
+	held := eval.Hold(d, o.Protocol, o.sample())
 	if held == nil {
 		return o.unevaluated(d), ctx.Err()
 	}
@@ -190,7 +191,7 @@ func (o Options) tries(d *feedback.Dataset) []string {
 	if len(d.Active()) <= o.EASEMaxItems {
 		tries = append(tries, EASE)
 	}
-	if o.Protocol.Cut != CutNext { // a filter of tastes, which takes long over many short visits
+	if o.Protocol.Cut != eval.CutNext { // a filter of tastes, which takes long over many short visits
 		tries = append(tries, Spectral)
 	}
 	return append(tries, ALS, Popularity, Blend)
@@ -204,12 +205,12 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 		tried++
 		return scaled(progress, float64(tried-1)/float64(s.settings), float64(tried)/float64(s.settings))
 	}
-	settings, steps := search(algorithm, h.past, o)
+	settings, steps := search(algorithm, h.Past, o)
 	if algorithm == Spectral && o.Settings == nil {
 		var err error
-		cases := h.cases[:min(len(h.cases), o.EvaluatedUsers)]
+		cases := h.Cases[:min(len(h.Cases), o.EvaluatedUsers)]
 		done := scaled(progress, 0, .7).part(0, 1, "trying "+Spectral)
-		if settings.Filter, _, err = chooseSpectral(ctx, h.past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
+		if settings.Filter, _, err = chooseSpectral(ctx, h.Past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
 			return nil, err
 		}
 		progress = scaled(progress, .7, 1)
@@ -232,7 +233,7 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 			}
 		}
 	}
-	if o.Settings != nil || algorithm == Popularity || !h.past.Dated() {
+	if o.Settings != nil || algorithm == Popularity || !h.Past.Dated() {
 		return best, nil
 	}
 	return h.faded(ctx, best, o)
@@ -247,7 +248,7 @@ func (h *chooser) faded(ctx context.Context, best *trial, o Options) (*trial, er
 		t.snapshot = fitted.snapshot.withFade(fade)
 		t.plan.Settings.Fade = fade
 		var err error
-		if t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, nil); err != nil {
+		if t.measured, err = eval.Measure(ctx, t.snapshot, h.Cases, o.Protocol, o.Workers, nil); err != nil {
 			return nil, err
 		}
 		if t.worth(o.Protocol) > best.worth(o.Protocol) {
@@ -267,20 +268,20 @@ func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Pr
 		return nil, err
 	}
 	t.took = o.Now().Sub(started)
-	t.measured, err = Measure(ctx, t.snapshot, h.cases, o.Protocol, o.Workers, parallel.Share(done, .9, 1))
+	t.measured, err = eval.Measure(ctx, t.snapshot, h.Cases, o.Protocol, o.Workers, parallel.Share(done, .9, 1))
 	return t, err
 }
 
 // fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
 // only where the algorithm looks at them.
 func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
-	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.past.ItemIDs(), popular: h.past.Popularity()}
+	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.Past.ItemIDs(), popular: h.Past.Popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
-		if s.similar, err = neighbours(ctx, h.past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
+		if s.similar, err = neighbours(ctx, h.Past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.fit(ctx, h.past, plan, o, parallel.Share(done, .3, 1)); err != nil {
+	if err := s.fit(ctx, h.Past, plan, o, parallel.Share(done, .3, 1)); err != nil {
 		return nil, err
 	}
 	return s.derive(), nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -29,7 +30,7 @@ func TestAutoFindsStructure(t *testing.T) {
 	by := map[string]float64{}
 	best := ""
 	for _, e := range evaluations {
-		by[e.Algorithm] = e.Metrics[NDCG.At(10)]
+		by[e.Algorithm] = e.Metrics[eval.NDCG.At(10)]
 		if best == "" || by[e.Algorithm] > by[best] {
 			best = e.Algorithm
 		}
@@ -100,7 +101,7 @@ func TestFitOfABlendThatWasChosenOnOtherTimes(t *testing.T) {
 		b.Add(cftest.Name("w", u), cftest.Name("i", (u+1)%30), 1, 9_000_000)
 	}
 	d := b.Build()
-	o := Options{Algorithm: Blend, Protocol: Protocol{K: 1, Seen: true, Cut: CutNext}}
+	o := Options{Algorithm: Blend, Protocol: eval.Protocol{K: 1, Seen: true, Cut: eval.CutNext}}
 	plan, err := Evaluate(t.Context(), d, o, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestFaintAndHugeWeights(t *testing.T) {
 		}
 		d := b.Build()
 		for _, algorithm := range []string{EASE, Spectral, ALS, ItemKNN, Blend} {
-			o := Options{Algorithm: algorithm, Factors: 4, Iterations: 2, Neighbours: math.MaxInt, RowItems: math.MaxInt, Protocol: Protocol{K: math.MaxInt}}
+			o := Options{Algorithm: algorithm, Factors: 4, Iterations: 2, Neighbours: math.MaxInt, RowItems: math.MaxInt, Protocol: eval.Protocol{K: math.MaxInt}}
 			plan, err := Evaluate(t.Context(), d, o, nil)
 			if err != nil {
 				t.Fatal(what, algorithm, err)
@@ -171,14 +172,14 @@ func TestFaintAndHugeWeights(t *testing.T) {
 
 func TestMeasureIsTheSameWhateverTheWorkers(t *testing.T) {
 	d := cftest.Shop(6, 300, 120, 4000)
-	h := hold(d, Protocol{}, sample{users: 4000})
+	h := eval.Hold(d, eval.Protocol{}, eval.Sample{Users: 4000})
 	s, err := Fit(t.Context(), d, Plan{Algorithm: ItemKNN}, Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var first *Measurement
+	var first *eval.Measurement
 	for workers := range 5 {
-		m, err := Measure(t.Context(), s, h.cases, Protocol{K: 10}, workers, nil)
+		m, err := eval.Measure(t.Context(), s, h.Cases, eval.Protocol{K: 10}, workers, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

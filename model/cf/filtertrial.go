@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
@@ -18,12 +19,12 @@ import (
 type filterTrial struct {
 	*spectrum
 	popular  []sparse.Candidate
-	cases    []Case
-	protocol Protocol
+	cases    []eval.Case
+	protocol eval.Protocol
 	workers  int
 }
 
-func (s *spectrum) newTrial(d *feedback.Dataset, cases []Case, p Protocol, workers int) *filterTrial {
+func (s *spectrum) newTrial(d *feedback.Dataset, cases []eval.Case, p eval.Protocol, workers int) *filterTrial {
 	t := &filterTrial{spectrum: s, cases: cases, protocol: p, workers: max(workers, 1)}
 	for i, x := range d.Popularity() {
 		t.popular = append(t.popular, sparse.Candidate{Item: int32(i), Score: x})
@@ -59,13 +60,13 @@ func (set Filter) smooth() sharp {
 // numbers of factors k: c (8 pairs + items k) multiplications and, for each setting, a list
 // for each case. 4 filterBlock (2 users + items (parts + 4)) bytes a worker, with as many
 // parts as there are different sources, sharpened or not, among the settings.
-func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(float64)) ([]*Measurement, error) {
+func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(float64)) ([]*eval.Measurement, error) {
 	if err := t.protocol.Validate(); err != nil {
 		return nil, err
 	}
-	benches := make([]*bench, len(settings))
+	benches := make([]*eval.Bench, len(settings))
 	for i := range benches {
-		benches[i] = newBench(t.cases, t.protocol, t.workers)
+		benches[i] = eval.NewBench(t.cases, t.protocol, t.workers)
 	}
 	workers := make([]*trier, t.workers)
 	err := parallel.Each(ctx, len(t.cases), t.workers, filterBlock, done, func(worker, from, to int) error {
@@ -80,7 +81,7 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 			w.blend(set, to-from)
 			for c := range t.cases[from:to] {
 				w.answer = line(w.lines, c)
-				benches[i].ask(worker, from+c, w)
+				benches[i].Ask(worker, from+c, w)
 			}
 		}
 		return nil
@@ -88,9 +89,9 @@ func (t *filterTrial) measure(ctx context.Context, settings []Filter, done func(
 	if err != nil {
 		return nil, err
 	}
-	results := make([]*Measurement, len(settings))
+	results := make([]*eval.Measurement, len(settings))
 	for i, b := range benches {
-		results[i] = b.measured(len(t.popular))
+		results[i] = b.Measured(len(t.popular))
 	}
 	return results, nil
 }
@@ -134,7 +135,7 @@ func (t *filterTrial) newTrier(settings []Filter) *trier {
 }
 
 // compute sets parts to the answers to cases.
-func (w *trier) compute(ctx context.Context, cases []Case) error {
+func (w *trier) compute(ctx context.Context, cases []eval.Case) error {
 	w.resize(len(cases))
 	for _, from := range w.order {
 		if err := w.begin(ctx, from, cases); err != nil {
@@ -162,7 +163,7 @@ func (w *trier) compute(ctx context.Context, cases []Case) error {
 }
 
 // begin sets y to what a source answers to cases.
-func (w *trier) begin(ctx context.Context, from source, cases []Case) error {
+func (w *trier) begin(ctx context.Context, from source, cases []eval.Case) error {
 	clear(w.y.Data)
 	down, up := w.powers[-from.exponent], w.powers[from.exponent]
 	if from.factors == 0 {
@@ -220,7 +221,7 @@ func (w *trier) Items() int { return len(w.popular) }
 func (w *trier) Popular() []sparse.Candidate { return w.popular }
 
 // Scorer returns the trier.
-func (w *trier) Scorer() Scorer { return w }
+func (w *trier) Scorer() eval.Scorer { return w }
 
 // Score returns the answer, whatever the history.
 func (w *trier) Score([]feedback.Signal) []sparse.Candidate {

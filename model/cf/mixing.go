@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -33,12 +34,12 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		return nil, err
 	}
 	s.blend.mix(first)
-	lessons, err := h.lessons(ctx, s, len(h.cases), o, parallel.Share(done, .4, .6))
+	lessons, err := h.lessons(ctx, s, len(h.Cases), o, parallel.Share(done, .4, .6))
 	if err != nil {
 		return nil, err
 	}
 	t := &trial{plan: Plan{Algorithm: Blend, Settings: s.settings, Parts: parts, sequenced: s.blend.sequence != nil}, snapshot: s}
-	var measured []*Measurement
+	var measured []*eval.Measurement
 	for fold := range folds + 1 { // the last one keeps nothing back
 		var chosen []lesson
 		for k := range lessons {
@@ -55,19 +56,19 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 		if fold == folds {
 			break
 		}
-		var cases []Case
-		for k := range h.cases {
+		var cases []eval.Case
+		for k := range h.Cases {
 			if k%folds == fold {
-				cases = append(cases, h.cases[k])
+				cases = append(cases, h.Cases[k])
 			}
 		}
-		m, err := Measure(ctx, s, cases, o.Protocol, o.Workers, nil)
+		m, err := eval.Measure(ctx, s, cases, o.Protocol, o.Workers, nil)
 		if err != nil {
 			return nil, err
 		}
 		measured = append(measured, m)
 	}
-	t.measured = interleave(measured, o.Protocol.K)
+	t.measured = eval.Interleave(measured, o.Protocol.K)
 	t.plan.weights, t.plan.shares = s.blend.weights, s.blend.shares
 	t.took = o.Now().Sub(started)
 	if done != nil {
@@ -79,7 +80,7 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 // blendParts puts what was fitted on the past together, with a sequence where times are known. The
 // blend's weights are still missing.
 func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
-	s := &Snapshot{algorithm: Blend, itemIDs: h.past.ItemIDs(), popular: h.past.Popularity(), blend: &blend{}}
+	s := &Snapshot{algorithm: Blend, itemIDs: h.Past.ItemIDs(), popular: h.Past.Popularity(), blend: &blend{}}
 	var parts []Part
 	var linear *trial
 	for _, t := range trials {
@@ -103,9 +104,9 @@ func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, do
 	for _, p := range parts {
 		s.blend.base = append(s.blend.base, p.Algorithm)
 	}
-	if h.past.Dated() {
+	if h.Past.Dated() {
 		var err error
-		if s.blend.sequence, err = sequenceOf(ctx, h.past, o.Workers, done); err != nil {
+		if s.blend.sequence, err = sequenceOf(ctx, h.Past, o.Workers, done); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -206,7 +207,7 @@ const lessonBatch = 64
 
 // lessons makes one of each of the first n cases; those of which no candidate is relevant stay in.
 func (h *chooser) lessons(ctx context.Context, s *Snapshot, n int, o Options, done func(float64)) ([]lesson, error) {
-	cases := h.cases[:min(n, len(h.cases))]
+	cases := h.Cases[:min(n, len(h.Cases))]
 	lessons := make([]lesson, len(cases))
 	scratches := make([]Scratch, max(o.Workers, 1))
 	err := parallel.Each(ctx, len(cases), o.Workers, lessonBatch, done, func(worker, from, to int) error {
@@ -215,7 +216,7 @@ func (h *chooser) lessons(ctx context.Context, s *Snapshot, n int, o Options, do
 			c := &cases[k]
 			sc.taste.Read(c.History, len(s.itemIDs), s.settings.Fade)
 			lessons[k].situation = s.situationOf(&sc.taste)
-			m := s.collect(sc, nil, c.closed(o.Protocol))
+			m := s.collect(sc, nil, c.Closed(o.Protocol))
 			lessons[k].features = slices.Clone(m.features)
 			for place, candidate := range m.candidates {
 				if _, hit := slices.BinarySearch(c.Relevant, candidate.Item); hit {

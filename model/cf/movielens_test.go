@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -34,11 +35,11 @@ func splitNDCG(t *testing.T, plan Plan, o Options) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	users := map[string]*Case{}
+	users := map[string]*eval.Case{}
 	movieLens(t, "msr_split_item_test.tsv.gz", func(user, item string, _ int64) {
 		c := users[user]
 		if c == nil {
-			c = &Case{}
+			c = &eval.Case{}
 			c.History, c.Hidden = d.History(user)
 			users[user] = c
 		}
@@ -48,16 +49,16 @@ func splitNDCG(t *testing.T, plan Plan, o Options) float64 {
 			c.Unknown++
 		}
 	})
-	var cases []Case
+	var cases []eval.Case
 	for _, user := range slices.Sorted(maps.Keys(users)) {
 		slices.Sort(users[user].Relevant)
 		cases = append(cases, *users[user])
 	}
-	m, err := Measure(t.Context(), s, cases, Protocol{K: 10}, 2, nil)
+	m, err := eval.Measure(t.Context(), s, cases, eval.Protocol{K: 10}, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Metrics[NDCG.At(10)]
+	return m.Metrics[eval.NDCG.At(10)]
 }
 
 // TestMovieLens holds the algorithms to what is published for this split: popularity

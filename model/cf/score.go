@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
@@ -91,7 +92,7 @@ func (s *Snapshot) ScoreItems(history []feedback.Signal, items []int32, sc *Scra
 }
 
 // Scorer scores for one worker that measures.
-func (s *Snapshot) Scorer() Scorer { return &scorer{snapshot: s} }
+func (s *Snapshot) Scorer() eval.Scorer { return &scorer{snapshot: s} }
 
 // scorer is a Snapshot with memory of its own.
 type scorer struct {

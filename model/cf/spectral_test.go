@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
@@ -202,10 +203,10 @@ func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
 	cases := spectralCases(d)
 	var s0 *spectrum
 	var rows0 sparse.Rows
-	var trial0 []*Measurement
+	var trial0 []*eval.Measurement
 	for workers := 1; workers <= 3; workers++ {
 		s, m := spectralOf(t, d, set, 50, workers)
-		results, err := s.newTrial(d, cases, Protocol{K: 10}, workers).measure(t.Context(), blends(set), nil)
+		results, err := s.newTrial(d, cases, eval.Protocol{K: 10}, workers).measure(t.Context(), blends(set), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,11 +221,11 @@ func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
 }
 
 // spectralCases asks for what the users of a dataset have, by all but a third of it.
-func spectralCases(d *feedback.Dataset) []Case {
-	var cases []Case
+func spectralCases(d *feedback.Dataset) []eval.Case {
+	var cases []eval.Case
 	for user := range int32(d.Users()) {
 		history, _ := d.HistoryOf(user)
-		var c Case
+		var c eval.Case
 		for k, x := range history {
 			if k%3 == 1 {
 				c.Relevant = append(c.Relevant, x.Item)
@@ -235,7 +236,7 @@ func spectralCases(d *feedback.Dataset) []Case {
 		slices.Sort(c.Relevant)
 		cases = append(cases, c)
 	}
-	return append(cases, Case{}, Case{History: []feedback.Signal{
+	return append(cases, eval.Case{}, eval.Case{History: []feedback.Signal{
 		{Item: -1, Weight: 1}, {Item: 1e6, Weight: 1}, {Item: 1, Weight: -1}, {Item: 2, Weight: float32(math.NaN())},
 		{Item: 3, Weight: float32(math.Inf(1))}, {Item: 4, Weight: 2}, {Item: 4, Weight: 1},
 	}, Relevant: []int32{5, 6}})
@@ -251,7 +252,7 @@ func (r summed) Items() int { return r.rows.Len() }
 
 func (r summed) Popular() []sparse.Candidate { return r.popular }
 
-func (r summed) Scorer() Scorer { return r }
+func (r summed) Scorer() eval.Scorer { return r }
 
 func (r summed) Score(history []feedback.Signal) []sparse.Candidate {
 	var x feedback.Taste
@@ -283,7 +284,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.newTrial(d, cases, Protocol{K: 10}, 2).measure(t.Context(), settings, nil)
+	got, err := s.newTrial(d, cases, eval.Protocol{K: 10}, 2).measure(t.Context(), settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,8 +293,8 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := summed{rows: m, popular: s.newTrial(d, nil, Protocol{}, 1).popular}
-		want, err := Measure(t.Context(), r, cases, Protocol{K: 10}, 2, nil)
+		r := summed{rows: m, popular: s.newTrial(d, nil, eval.Protocol{}, 1).popular}
+		want, err := eval.Measure(t.Context(), r, cases, eval.Protocol{K: 10}, 2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +308,7 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 
 func TestChooseSpectral(t *testing.T) {
 	d := cftest.Shop(3, 150, 100, 2000)
-	cases, p := spectralCases(d), Protocol{K: 10, Cut: CutRandom} // whose metric is recall
+	cases, p := spectralCases(d), eval.Protocol{K: 10, Cut: eval.CutRandom} // whose metric is recall
 	var told []float64
 	set, m, err := chooseSpectral(t.Context(), d, cases, p, 3, 2, func(x float64) { told = append(told, x) })
 	if err != nil {
@@ -334,7 +335,7 @@ func TestChooseSpectral(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := chooseSpectral(t.Context(), d, cases, Protocol{}, 0, 2, nil); err == nil {
+	if _, _, err := chooseSpectral(t.Context(), d, cases, eval.Protocol{}, 0, 2, nil); err == nil {
 		t.Error("no error for lists of 0")
 	}
 	if _, m, err := chooseSpectral(t.Context(), feedback.NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
@@ -354,7 +355,7 @@ func TestSpectralIsCancelled(t *testing.T) {
 			return err
 		},
 		"choice": func(ctx context.Context, done func(float64)) error {
-			_, _, err := chooseSpectral(ctx, d, spectralCases(d), Protocol{K: 5}, 0, 2, done)
+			_, _, err := chooseSpectral(ctx, d, spectralCases(d), eval.Protocol{K: 5}, 0, 2, done)
 			return err
 		},
 	} {

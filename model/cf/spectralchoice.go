@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -24,14 +25,14 @@ var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 // then the exponent, and the number of factors with every weight, each with the best of the
 // others so far, then what is next to the weight and the sharpening; of equally good settings
 // the first stays. A case goes through the graph about eighty times and gets 86 lists at most.
-func chooseSpectral(ctx context.Context, past *feedback.Dataset, cases []Case, p Protocol, seed int64, workers int, done func(float64)) (Filter, *Measurement, error) {
+func chooseSpectral(ctx context.Context, past *feedback.Dataset, cases []eval.Case, p eval.Protocol, seed int64, workers int, done func(float64)) (Filter, *eval.Measurement, error) {
 	most := slices.Max(spectralFactors)
 	s, err := newSpectrum(ctx, past, most, seed, workers, parallel.Share(done, 0, .2))
 	if err != nil {
 		return Filter{}, nil, err
 	}
 	best := firstFilter
-	t, reached := s.newTrial(past, cases, p, workers), (*Measurement)(nil)
+	t, reached := s.newTrial(past, cases, p, workers), (*eval.Measurement)(nil)
 	metric := p.Metric().At(p.K)
 	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
 	for pass, vary := range passes {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
@@ -32,7 +33,7 @@ type Options struct {
 	Settings *Settings
 	// Protocol is what the lists are for: algorithms and settings are compared by it. Where its K
 	// is 0, lists of 10 of what users who were there before choose anew after some time.
-	Protocol Protocol
+	Protocol eval.Protocol
 	// Factors is the rank of ALS; 64 where 0.
 	Factors int
 	// Iterations is how many times ALS solves for users and items; 12 where 0.
@@ -53,8 +54,8 @@ type Options struct {
 }
 
 // sample is what is evaluated.
-func (o Options) sample() sample {
-	return sample{users: o.EvaluatedUsers, clicks: o.EvaluatedClicks, seed: o.Seed}
+func (o Options) sample() eval.Sample {
+	return eval.Sample{Users: o.EvaluatedUsers, Clicks: o.EvaluatedClicks, Seed: o.Seed}
 }
 
 func (o Options) filled() Options {

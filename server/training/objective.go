@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/attune-shop/attune/model/cf/eval"
+
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
@@ -13,12 +15,12 @@ import (
 const maxLimit = 500
 
 // cuts are what is held out for each objective.
-var cuts = map[attunev1.Objective]cf.Cut{
-	attunev1.Objective_OBJECTIVE_UNSPECIFIED: cf.CutTime,
-	attunev1.Objective_NEW_ITEMS:             cf.CutTime,
-	attunev1.Objective_NEXT_ITEM:             cf.CutNext,
-	attunev1.Objective_LAST_ITEM:             cf.CutLast,
-	attunev1.Objective_OTHER_ITEMS:           cf.CutRandom,
+var cuts = map[attunev1.Objective]eval.Cut{
+	attunev1.Objective_OBJECTIVE_UNSPECIFIED: eval.CutTime,
+	attunev1.Objective_NEW_ITEMS:             eval.CutTime,
+	attunev1.Objective_NEXT_ITEM:             eval.CutNext,
+	attunev1.Objective_LAST_ITEM:             eval.CutLast,
+	attunev1.Objective_OTHER_ITEMS:           eval.CutRandom,
 }
 
 // optionsOf checks a request and says what to train: an event.InvalidError that names each field
@@ -49,7 +51,7 @@ func optionsOf(request *attunev1.TrainRequest) (cf.Options, error) {
 			all = append(all, event.Violation{Field: "budget", Rule: "must be above 0"})
 		}
 	}
-	o.Protocol = cf.Protocol{K: limit, Seen: request.GetIncludeSeen(), Cut: cut}
+	o.Protocol = eval.Protocol{K: limit, Seen: request.GetIncludeSeen(), Cut: cut}
 	if len(all) > 0 {
 		return cf.Options{}, &event.InvalidError{Violations: all}
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -123,7 +124,7 @@ func (s *Service) read(ctx context.Context, version string) (_ *cf.Snapshot, err
 }
 
 // save stores the Snapshot under a version newer than all others.
-func (s *Service) save(ctx context.Context, data *feedback.Dataset, plan cf.Plan, protocol cf.Protocol, snapshot *cf.Snapshot) (store.Model, error) {
+func (s *Service) save(ctx context.Context, data *feedback.Dataset, plan cf.Plan, protocol eval.Protocol, snapshot *cf.Snapshot) (store.Model, error) {
 	size, err := snapshot.WriteTo(io.Discard)
 	if err != nil {
 		return store.Model{}, fmt.Errorf("save model: %w", err)

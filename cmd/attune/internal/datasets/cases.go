@@ -3,7 +3,7 @@ package datasets
 import (
 	"slices"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -17,7 +17,7 @@ type Visitor struct {
 
 // asked is a case and its visitor.
 type asked struct {
-	cf.Case
+	eval.Case
 	visitor Visitor
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -38,20 +38,20 @@ type Files struct {
 
 // OpenCSV reads them.
 func OpenCSV(f Files) (*Set, error) {
-	s := &Set{Protocol: cf.Protocol{K: f.K, Seen: f.Seen}}
+	s := &Set{Protocol: eval.Protocol{K: f.K, Seen: f.Seen}}
 	var err error
 	switch f.Protocol {
 	case TopK:
-		s.Protocol.Cut = cf.CutRandom
-		s.Metrics = []cf.Metric{cf.NDCG, cf.Recall, cf.Precision, cf.MAP, cf.HitRate}
+		s.Protocol.Cut = eval.CutRandom
+		s.Metrics = []eval.Metric{eval.NDCG, eval.Recall, eval.Precision, eval.MAP, eval.HitRate}
 		err = s.readTopK(f)
 	case LeaveOneOut:
-		s.Protocol.Cut = cf.CutLast
-		s.Metrics = []cf.Metric{cf.HitRate, cf.NDCG, cf.MRR}
+		s.Protocol.Cut = eval.CutLast
+		s.Metrics = []eval.Metric{eval.HitRate, eval.NDCG, eval.MRR}
 		err = s.readLeaveOneOut(f)
 	case NextItem:
-		s.Protocol.Cut = cf.CutNext
-		s.Metrics = []cf.Metric{cf.HitRate, cf.MRR, cf.NDCG}
+		s.Protocol.Cut = eval.CutNext
+		s.Metrics = []eval.Metric{eval.HitRate, eval.MRR, eval.NDCG}
 		err = s.readNextItem(f)
 	default:
 		return nil, event.Invalid("protocol", "must be %s", listed([]string{TopK, NextItem, LeaveOneOut}))

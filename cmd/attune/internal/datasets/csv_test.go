@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -71,16 +71,16 @@ func TestTopK(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := s.Train
-	known := cf.Case{
+	known := eval.Case{
 		History: []feedback.Signal{signal(t, d, "b", 1, 5), signal(t, d, "a", 1, 10)}, Hidden: numbers(t, d, "a", "b"), Relevant: numbers(t, d, "c"), Unknown: 1,
 	}
-	same(t, s.Cases, known, cf.Case{Relevant: numbers(t, d, "a")})
+	same(t, s.Cases, known, eval.Case{Relevant: numbers(t, d, "a")})
 	f.Seen = true
 	if s, err = OpenCSV(f); err != nil {
 		t.Fatal(err)
 	}
 	known.Hidden = nil
-	same(t, s.Cases, known, cf.Case{Relevant: numbers(t, d, "a")})
+	same(t, s.Cases, known, eval.Case{Relevant: numbers(t, d, "a")})
 }
 
 func TestLeaveOneOut(t *testing.T) {
@@ -98,8 +98,8 @@ func TestLeaveOneOut(t *testing.T) {
 			}
 			d := s.Train
 			same(t, s.Cases,
-				cf.Case{History: []feedback.Signal{signal(t, d, "a", 4, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
-				cf.Case{History: []feedback.Signal{signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 30)}, Hidden: numbers(t, d, "b", "c"), Relevant: numbers(t, d, "a"), Candidates: []int32{0, 3}})
+				eval.Case{History: []feedback.Signal{signal(t, d, "a", 4, 10)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "c"), Candidates: []int32{2, 1, 3}},
+				eval.Case{History: []feedback.Signal{signal(t, d, "b", 1, 20), signal(t, d, "c", 1, 30)}, Hidden: numbers(t, d, "b", "c"), Relevant: numbers(t, d, "a"), Candidates: []int32{0, 3}})
 			isCounted(t, s, "u", signal(t, d, "a", 1, 10))
 		})
 	}
@@ -137,14 +137,14 @@ func TestNextItem(t *testing.T) {
 		t.Errorf("the session: %v", history)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22)}, Relevant: numbers(t, d, "b")},
-		cf.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22), signal(t, d, "b", 1, 23)}, Unknown: 1})
+		eval.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22)}, Relevant: numbers(t, d, "b")},
+		eval.Case{History: []feedback.Signal{signal(t, d, "a", 1, 22), signal(t, d, "b", 1, 23)}, Unknown: 1})
 
 	f.Train, f.Test, f.Prefixes = filepath.Join(dir, "untimed"), "", filepath.Join(dir, "prefixes")
 	if s, err = OpenCSV(f); err != nil {
 		t.Fatal(err)
 	}
-	same(t, s.Cases, cf.Case{History: []feedback.Signal{signal(t, s.Train, "a", 1, 3601), signal(t, s.Train, "b", 1, 3602)}, Relevant: numbers(t, s.Train, "c")})
+	same(t, s.Cases, eval.Case{History: []feedback.Signal{signal(t, s.Train, "a", 1, 3601), signal(t, s.Train, "b", 1, 3602)}, Relevant: numbers(t, s.Train, "c")})
 }
 
 // TestLongSessionsStayHidden: what a history is too short for is known all the same.

@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 )
@@ -25,12 +25,12 @@ type Set struct {
 	Train *feedback.Dataset
 	// Counted is Train without the weights of ratings, where there are any: what popularity counts.
 	Counted *feedback.Dataset
-	Cases   []cf.Case
+	Cases   []eval.Case
 	// Visitors are who the lists of Cases are for, one each.
 	Visitors []Visitor
-	Protocol cf.Protocol
+	Protocol eval.Protocol
 	// Metrics are what the set's table shows, the one that it is ordered by first.
-	Metrics []cf.Metric
+	Metrics []eval.Metric
 	// Published is what others reached by the same protocol.
 	Published []Published
 	// Algorithms are those to run where none is asked for.

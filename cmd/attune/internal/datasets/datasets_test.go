@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -64,7 +64,7 @@ func numbers(t *testing.T, d *feedback.Dataset, items ...string) []int32 {
 	return all
 }
 
-func same(t *testing.T, got []cf.Case, want ...cf.Case) {
+func same(t *testing.T, got []eval.Case, want ...eval.Case) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("other cases (-want +got):\n%s", diff)
@@ -100,8 +100,8 @@ func TestMovieLens(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []feedback.Signal{signal(t, d, "20", 5, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
-		cf.Case{History: []feedback.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 4, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
+		eval.Case{History: []feedback.Signal{signal(t, d, "20", 5, 200)}, Hidden: numbers(t, d, "20"), Relevant: numbers(t, d, "10"), Unknown: 1},
+		eval.Case{History: []feedback.Signal{signal(t, d, "20", 1, 100), signal(t, d, "10", 4, 300)}, Hidden: numbers(t, d, "10", "20"), Unknown: 1})
 	isCounted(t, s, "1", signal(t, d, "20", 1, 100), signal(t, d, "10", 1, 300))
 }
 
@@ -115,9 +115,9 @@ func TestGowalla(t *testing.T) {
 	}
 	d := s.Train
 	same(t, s.Cases,
-		cf.Case{History: []feedback.Signal{signal(t, d, "5", 1, 0), signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "5", "7"), Unknown: 1},
-		cf.Case{History: []feedback.Signal{signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "7"), Relevant: numbers(t, d, "5"), Unknown: 1})
-	if s.Protocol.K != 20 || s.Protocol.Seen || s.Metrics[0] != cf.Recall {
+		eval.Case{History: []feedback.Signal{signal(t, d, "5", 1, 0), signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "5", "7"), Unknown: 1},
+		eval.Case{History: []feedback.Signal{signal(t, d, "7", 1, 0)}, Hidden: numbers(t, d, "7"), Relevant: numbers(t, d, "5"), Unknown: 1})
+	if s.Protocol.K != 20 || s.Protocol.Seen || s.Metrics[0] != eval.Recall {
 		t.Errorf("%+v", s.Protocol)
 	}
 }
@@ -131,16 +131,16 @@ func TestYoochoose(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := s.Train
-	if d.Users() != 2 || d.Interactions() != 5 || !s.Protocol.Seen || s.Protocol.Cut != cf.CutNext {
+	if d.Users() != 2 || d.Interactions() != 5 || !s.Protocol.Seen || s.Protocol.Cut != eval.CutNext {
 		t.Errorf("%d users, %d interactions, %+v", d.Users(), d.Interactions(), s.Protocol)
 	}
 	if history, _ := d.History("1"); !slices.Equal(history, []feedback.Signal{signal(t, d, "c", 1, 3600), signal(t, d, "b", 1, 3601)}) {
 		t.Errorf("the second session: %v", history)
 	}
 	same(t, s.Cases,
-		cf.Case{History: []feedback.Signal{signal(t, d, "b", 1, 7200), signal(t, d, "a", 1, 7202), signal(t, d, "b", 1, 7203)}, Relevant: numbers(t, d, "c")},
-		cf.Case{History: []feedback.Signal{}, Relevant: numbers(t, d, "b")},
-		cf.Case{History: []feedback.Signal{signal(t, d, "c", 1, 7200)}, Unknown: 1})
+		eval.Case{History: []feedback.Signal{signal(t, d, "b", 1, 7200), signal(t, d, "a", 1, 7202), signal(t, d, "b", 1, 7203)}, Relevant: numbers(t, d, "c")},
+		eval.Case{History: []feedback.Signal{}, Relevant: numbers(t, d, "b")},
+		eval.Case{History: []feedback.Signal{signal(t, d, "c", 1, 7200)}, Unknown: 1})
 }
 
 func TestRetailRocket(t *testing.T) {
@@ -152,7 +152,7 @@ func TestRetailRocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := s.Train
-	same(t, s.Cases, cf.Case{
+	same(t, s.Cases, eval.Case{
 		History: []feedback.Signal{signal(t, d, "a", 1, 10), signal(t, d, "a", 3, 20), signal(t, d, "a", 5, 30)}, Hidden: numbers(t, d, "a"), Relevant: numbers(t, d, "b"),
 	})
 	if !s.Intervals || len(s.Algorithms) != 4 {

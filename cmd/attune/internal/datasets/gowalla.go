@@ -3,7 +3,7 @@ package datasets
 import (
 	"strings"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -23,8 +23,8 @@ func openGowalla(dir string) (*Set, error) {
 	})
 	return &Set{
 		Train: train, asked: cases,
-		Protocol:  cf.Protocol{K: 20, Cut: cf.CutRandom},
-		Metrics:   []cf.Metric{cf.Recall, cf.NDCG},
+		Protocol:  eval.Protocol{K: 20, Cut: eval.CutRandom},
+		Metrics:   []eval.Metric{eval.Recall, eval.NDCG},
 		Published: publishedGowalla,
 	}, err
 }

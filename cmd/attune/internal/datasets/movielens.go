@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -32,8 +32,8 @@ func openMovieLens(dir string) (*Set, error) {
 	})
 	return &Set{
 		Train: train, Counted: counted, asked: cases,
-		Protocol:  cf.Protocol{K: 10, Cut: cf.CutRandom},
-		Metrics:   []cf.Metric{cf.NDCG, cf.MAP, cf.Precision, cf.Recall},
+		Protocol:  eval.Protocol{K: 10, Cut: eval.CutRandom},
+		Metrics:   []eval.Metric{eval.NDCG, eval.MAP, eval.Precision, eval.Recall},
 		Published: publishedMovieLens,
 	}, err
 }

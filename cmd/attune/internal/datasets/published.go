@@ -1,6 +1,6 @@
 package datasets
 
-import "github.com/attune-shop/attune/model/cf"
+import "github.com/attune-shop/attune/model/cf/eval"
 
 // Published is a row of a published table.
 type Published struct {
@@ -24,7 +24,7 @@ var publishedMovieLens = []Published{
 
 func movieLensRow(model string, recomputed bool, precisionMean, ndcg, precision, recall float64) Published {
 	return Published{Model: model, Recomputed: recomputed, Metrics: map[string]float64{
-		cf.MAP.At(10): precisionMean, cf.NDCG.At(10): ndcg, cf.Precision.At(10): precision, cf.Recall.At(10): recall,
+		eval.MAP.At(10): precisionMean, eval.NDCG.At(10): ndcg, eval.Precision.At(10): precision, eval.Recall.At(10): recall,
 	}}
 }
 
@@ -42,7 +42,7 @@ var publishedGowalla = []Published{
 }
 
 func gowallaRow(model string, recall, ndcg float64) Published {
-	return Published{Model: model, Metrics: map[string]float64{cf.Recall.At(20): recall, cf.NDCG.At(20): ndcg}}
+	return Published{Model: model, Metrics: map[string]float64{eval.Recall.At(20): recall, eval.NDCG.At(20): ndcg}}
 }
 
 // publishedYoochoose is from rn5l/session-rec, docs/tables_single/tables_rsc15_64.html, and
@@ -60,5 +60,5 @@ var publishedYoochoose = []Published{
 }
 
 func yoochooseRow(model string, recomputed bool, hitRate, mrr float64) Published {
-	return Published{Model: model, Recomputed: recomputed, Metrics: map[string]float64{cf.HitRate.At(20): hitRate, cf.MRR.At(20): mrr}}
+	return Published{Model: model, Recomputed: recomputed, Metrics: map[string]float64{eval.HitRate.At(20): hitRate, eval.MRR.At(20): mrr}}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 )
 
 // shared opens a data set of the real ones, where they are.
@@ -35,7 +36,7 @@ func TestPopularityIsAsPublished(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := cf.Measure(t.Context(), model, s.Cases, s.Protocol, 0, nil)
+			m, err := eval.Measure(t.Context(), model, s.Cases, s.Protocol, 0, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

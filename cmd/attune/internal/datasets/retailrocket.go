@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -20,8 +21,8 @@ func openRetailRocket(dir string) (*Set, error) {
 	cases, err := readCases(dir, "test_buy.csv", func(path string) ([]asked, error) { return readLast(path, train) })
 	return &Set{
 		Train: train, asked: cases,
-		Protocol:   cf.Protocol{K: 10, Cut: cf.CutLast},
-		Metrics:    []cf.Metric{cf.HitRate, cf.NDCG},
+		Protocol:   eval.Protocol{K: 10, Cut: eval.CutLast},
+		Metrics:    []eval.Metric{eval.HitRate, eval.NDCG},
 		Algorithms: []string{cf.Auto, cf.Popularity, cf.ItemKNN, cf.ALS},
 		Intervals:  true,
 	}, err

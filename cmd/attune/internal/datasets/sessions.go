@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -70,7 +70,7 @@ func newPrefix(train *feedback.Dataset, prefix []string, next string, from int64
 		}
 		clicks[place] = feedback.Signal{Item: i, Weight: 1, At: from + int64(place)}
 	}
-	c := asked{Case: cf.Case{History: feedback.NewHistory(clicks)}, visitor: Visitor{Session: prefix}}
+	c := asked{Case: eval.Case{History: feedback.NewHistory(clicks)}, visitor: Visitor{Session: prefix}}
 	if len(clicks) > feedback.MaxHistory {
 		for _, x := range clicks {
 			c.Hidden = append(c.Hidden, x.Item)

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/attune-shop/attune/model/cf"
+	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 )
 
@@ -34,8 +34,8 @@ func openYoochoose(dir string) (*Set, error) {
 	cases, err := readCases(dir, "test_examples.tsv", func(path string) ([]asked, error) { return readPrefixes(path, train, from) })
 	return &Set{
 		Train: train, asked: cases,
-		Protocol:  cf.Protocol{K: 20, Seen: true, Cut: cf.CutNext},
-		Metrics:   []cf.Metric{cf.HitRate, cf.MRR},
+		Protocol:  eval.Protocol{K: 20, Seen: true, Cut: eval.CutNext},
+		Metrics:   []eval.Metric{eval.HitRate, eval.MRR},
 		Published: publishedYoochoose,
 	}, err
 }

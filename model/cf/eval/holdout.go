@@ -1,4 +1,4 @@
-package cf
+package eval
 
 import (
 	"slices"
@@ -21,24 +21,24 @@ const (
 // which they are tried.
 var pastShares = []float64{.9, .8, .7, .5}
 
-// holdout is a dataset cut in two: what models may learn from, and what they are to foretell.
-type holdout struct {
-	past  *feedback.Dataset
-	cases []Case
-	// about says what is foretold, as in "what 900 users chose last".
-	about string
+// Holdout is a dataset cut in two: what models may learn from, and what they are to foretell.
+type Holdout struct {
+	Past  *feedback.Dataset
+	Cases []Case
+	// About says what is foretold, as in "what 900 users chose last".
+	About string
 }
 
-// sample says how many cases are drawn, by a seed: of so many users at most, or, where each click has
+// Sample says how many cases are drawn, by a seed: of so many users at most, or, where each click has
 // its list (CutNext), of so many clicks.
-type sample struct {
-	users, clicks int
-	seed          int64
+type Sample struct {
+	Users, Clicks int
+	Seed          int64
 }
 
-// hold cuts a dataset as the protocol says; nil where too few users are left to ask for.
-func hold(d *feedback.Dataset, p Protocol, of sample) *holdout {
-	var h *holdout
+// Hold cuts a dataset as the protocol says; nil where too few users are left to ask for.
+func Hold(d *feedback.Dataset, p Protocol, of Sample) *Holdout {
+	var h *Holdout
 	switch p.Cut {
 	case CutRandom:
 		h = holdRandom(d, of)
@@ -49,7 +49,7 @@ func hold(d *feedback.Dataset, p Protocol, of sample) *holdout {
 	default:
 		h = holdTime(d, of)
 	}
-	if h == nil || len(h.cases) < minHeldOut {
+	if h == nil || len(h.Cases) < minHeldOut {
 		return nil
 	}
 	return h
@@ -72,7 +72,7 @@ func (t times) at(share float64) uint32 { return t[min(len(t)-1, int(share*float
 
 // holdTime cuts at the latest of a few times after which enough users chose something new, or
 // at the one with the most of them.
-func holdTime(d *feedback.Dataset, of sample) *holdout {
+func holdTime(d *feedback.Dataset, of Sample) *Holdout {
 	times := timesOf(d)
 	var best *choosers
 	for _, share := range pastShares {
@@ -84,9 +84,9 @@ func holdTime(d *feedback.Dataset, of sample) *holdout {
 			break
 		}
 	}
-	h := &holdout{past: d.Keep(func(x feedback.Entry) bool { return x.At < best.cut }), about: "what %d users chose last"}
+	h := &Holdout{Past: d.Keep(func(x feedback.Entry) bool { return x.At < best.cut }), About: "what %d users chose last"}
 	m := marksOf(d)
-	for _, k := range draw(len(best.users), of.users, of.seed, func(k int) uint64 { return m.users[best.users[k]] }) {
+	for _, k := range draw(len(best.users), of.Users, of.Seed, func(k int) uint64 { return m.users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
 	}
 	return h
@@ -94,16 +94,16 @@ func holdTime(d *feedback.Dataset, of sample) *holdout {
 
 // ask adds the case of a user who went on to choose some items, in order, of those that the
 // past knows; the user's own items of the past are hidden.
-func (h *holdout) ask(user int32, relevant []int32) {
-	history, items := h.past.HistoryOf(user)
+func (h *Holdout) ask(user int32, relevant []int32) {
+	history, items := h.Past.HistoryOf(user)
 	c := Case{History: history, Hidden: items}
 	for _, item := range relevant {
-		if users, _ := h.past.ByItem().Row(item); len(users) > 0 {
+		if users, _ := h.Past.ByItem().Row(item); len(users) > 0 {
 			c.Relevant = append(c.Relevant, item)
 		}
 	}
 	if len(c.Relevant) > 0 && len(items) > 0 {
-		h.cases = append(h.cases, c)
+		h.Cases = append(h.Cases, c)
 	}
 }
 
@@ -146,9 +146,9 @@ func choosersAfter(d *feedback.Dataset, cut uint32) *choosers {
 type held map[int32][]int32
 
 // without asks each user for the items that are held out, from all that is not.
-func without(d *feedback.Dataset, gone held, about string) *holdout {
-	h := &holdout{about: about}
-	h.past = d.Keep(func(x feedback.Entry) bool {
+func without(d *feedback.Dataset, gone held, about string) *Holdout {
+	h := &Holdout{About: about}
+	h.Past = d.Keep(func(x feedback.Entry) bool {
 		_, out := slices.BinarySearch(gone[x.User], x.Item)
 		return !out
 	})
@@ -161,7 +161,7 @@ func without(d *feedback.Dataset, gone held, about string) *holdout {
 }
 
 // holdRandom holds out some of the items of some users, two at least being left.
-func holdRandom(d *feedback.Dataset, of sample) *holdout {
+func holdRandom(d *feedback.Dataset, of Sample) *Holdout {
 	m := marksOf(d)
 	gone := held{}
 	for _, user := range m.drawUsers(of) {
@@ -170,7 +170,7 @@ func holdRandom(d *feedback.Dataset, of sample) *holdout {
 		if n < 1 {
 			continue
 		}
-		for _, k := range draw(len(columns), n, of.seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
+		for _, k := range draw(len(columns), n, of.Seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
 			gone[int32(user)] = append(gone[int32(user)], columns[k])
 		}
 	}
@@ -179,7 +179,7 @@ func holdRandom(d *feedback.Dataset, of sample) *holdout {
 
 // holdLast holds out the last of the items in which each of some users showed the most
 // interest that a single interaction shows; of those of the same second one by its marks.
-func holdLast(d *feedback.Dataset, of sample) *holdout {
+func holdLast(d *feedback.Dataset, of Sample) *Holdout {
 	var strongest float32
 	for _, x := range d.Entries() {
 		strongest = max(strongest, x.Weight)
@@ -206,9 +206,9 @@ func holdLast(d *feedback.Dataset, of sample) *holdout {
 }
 
 // holdNext holds out the last visits, and asks for each of their clicks by those before it.
-func holdNext(d *feedback.Dataset, of sample) *holdout {
+func holdNext(d *feedback.Dataset, of Sample) *Holdout {
 	cut := timesOf(d).at(1 - nextShare)
-	h := &holdout{past: d.Keep(func(x feedback.Entry) bool { return x.At < cut }), about: "%d next clicks of the last visits"}
+	h := &Holdout{Past: d.Keep(func(x feedback.Entry) bool { return x.At < cut }), About: "%d next clicks of the last visits"}
 	m := marksOf(d)
 	var all []Case
 	var lots []uint64
@@ -220,7 +220,7 @@ func holdNext(d *feedback.Dataset, of sample) *holdout {
 				continue
 			}
 			c := Case{History: feedback.NewHistory(signals[:k])}
-			if users, _ := h.past.ByItem().Row(x.Item); len(users) > 0 {
+			if users, _ := h.Past.ByItem().Row(x.Item); len(users) > 0 {
 				c.Relevant = []int32{x.Item}
 			} else {
 				c.Unknown = 1
@@ -228,13 +228,13 @@ func holdNext(d *feedback.Dataset, of sample) *holdout {
 			all, lots = append(all, c), append(lots, hashed(m.users[user], uint64(k)))
 		}
 	}
-	for _, k := range draw(len(all), of.clicks, of.seed, func(k int) uint64 { return lots[k] }) {
-		h.cases = append(h.cases, all[k])
+	for _, k := range draw(len(all), of.Clicks, of.Seed, func(k int) uint64 { return lots[k] }) {
+		h.Cases = append(h.Cases, all[k])
 	}
 	return h
 }
 
 // drawUsers draws those who are evaluated.
-func (m marks) drawUsers(of sample) []int {
-	return draw(len(m.users), of.users, of.seed, func(k int) uint64 { return m.users[k] })
+func (m marks) drawUsers(of Sample) []int {
+	return draw(len(m.users), of.Users, of.Seed, func(k int) uint64 { return m.users[k] })
 }

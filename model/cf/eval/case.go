@@ -1,4 +1,4 @@
-package cf
+package eval
 
 import (
 	"slices"
@@ -26,8 +26,8 @@ type Case struct {
 // relevant is how many items were chosen, known or not.
 func (c *Case) relevant() int { return len(c.Relevant) + c.Unknown }
 
-// closed returns what tells which items are not to be in the case's list.
-func (c *Case) closed(p Protocol) func(item int32) bool {
+// Closed returns what tells which items are not to be in the case's list.
+func (c *Case) Closed(p Protocol) func(item int32) bool {
 	known := slices.Clone(c.Hidden)
 	if !p.Seen {
 		for _, x := range c.History {

@@ -1,4 +1,4 @@
-package cf
+package eval
 
 import (
 	"math/rand/v2"
@@ -36,7 +36,7 @@ func Bootstrap(values []float64, seed int64) Interval {
 // more cases than the other.
 func BootstrapDifference(a, b []float64, seed int64) Interval {
 	if len(a) != len(b) {
-		panic("cf: differences of measurements over other cases")
+		panic("eval: differences of measurements over other cases")
 	}
 	differences := make([]float64, len(a))
 	for i := range a {

@@ -1,4 +1,7 @@
-package cf
+// Package eval is offline evaluation: a dataset is cut into a past and what users chose after it (Hold),
+// or comes with Cases of its own; a Ranker is asked for a list for each by a Protocol, and the lists
+// are held against what was chosen (Measure). It knows no algorithm.
+package eval
 
 import (
 	"context"
@@ -71,21 +74,21 @@ func Measure(ctx context.Context, r Ranker, cases []Case, p Protocol, workers in
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	b := newBench(cases, p, workers)
+	b := NewBench(cases, p, workers)
 	err := parallel.Each(ctx, len(cases), workers, caseBatch, done, func(worker, from, to int) error {
 		for i := from; i < to; i++ {
-			b.ask(worker, i, r)
+			b.Ask(worker, i, r)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b.measured(r.Items()), nil
+	return b.Measured(r.Items()), nil
 }
 
-// bench is a measurement that several workers take part in.
-type bench struct {
+// Bench is a measurement that several workers take part in.
+type Bench struct {
 	cases    []Case
 	protocol Protocol
 	m        *Measurement
@@ -93,29 +96,29 @@ type bench struct {
 	listers []*lister
 }
 
-// newBench returns a bench without lists.
-func newBench(cases []Case, p Protocol, workers int) *bench {
-	return &bench{cases: cases, protocol: p, m: newMeasurement(len(cases)), listers: make([]*lister, workers)}
+// NewBench returns a bench without lists.
+func NewBench(cases []Case, p Protocol, workers int) *Bench {
+	return &Bench{cases: cases, protocol: p, m: newMeasurement(len(cases)), listers: make([]*lister, workers)}
 }
 
-// ask lets a worker make and measure the list of case i. A worker's ranker is always the same.
-func (b *bench) ask(worker, i int, r Ranker) {
+// Ask lets a worker make and measure the list of case i. A worker's ranker is always the same.
+func (b *Bench) Ask(worker, i int, r Ranker) {
 	if b.listers[worker] == nil {
 		b.listers[worker] = newLister(r, b.protocol)
 	}
 	b.m.lists[i] = b.listers[worker].measure(&b.cases[i])
 }
 
-// measured is what the lists reached, once there is one for each case, of so many items.
-func (b *bench) measured(items int) *Measurement {
+// Measured is what the lists reached, once there is one for each case, of so many items.
+func (b *Bench) Measured(items int) *Measurement {
 	b.m.means(b.protocol.K)
 	b.m.Metrics[Coverage.At(b.protocol.K)] = coverage(b.listers, items)
 	return b.m
 }
 
-// interleave puts measurements together, of which number f of n is of the cases f, f + n, f + 2 n ...,
+// Interleave puts measurements together, of which number f of n is of the cases f, f + n, f + 2 n ...,
 // with lists of k. Coverage, which no list has for itself, is that of the last.
-func interleave(parts []*Measurement, k int) *Measurement {
+func Interleave(parts []*Measurement, k int) *Measurement {
 	cases := 0
 	for _, part := range parts {
 		cases += len(part.lists)
@@ -131,8 +134,8 @@ func interleave(parts []*Measurement, k int) *Measurement {
 	return m
 }
 
-// cases is how many lists were measured.
-func (m *Measurement) cases() int { return len(m.lists) }
+// Cases is how many lists were measured.
+func (m *Measurement) Cases() int { return len(m.lists) }
 
 // MeasureLists holds lists that were made elsewhere, one for each case and each item once, against
 // what was chosen, as Measure does. Items below 0 are ones that the dataset, of so many items, does
@@ -175,9 +178,9 @@ func (m *Measurement) means(k int) {
 	}
 }
 
-// errors returns the standard errors of the means, by name: with s the standard deviation of a
+// Errors returns the standard errors of the means, by name: with s the standard deviation of a
 // metric over n lists, s / sqrt(n). They are 0 where there are fewer than two lists.
-func (m *Measurement) errors(k int) map[string]float64 {
+func (m *Measurement) Errors(k int) map[string]float64 {
 	all := map[string]float64{}
 	n := float64(len(m.lists))
 	for column, metric := range listMetrics {

@@ -1,4 +1,4 @@
-package cf
+package eval
 
 import (
 	"fmt"
@@ -20,23 +20,23 @@ func TestNothingLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := cftest.Shop(rapid.Uint64().Draw(t, "seed"), 40, 30, 400)
 		p := Protocol{K: 10, Cut: Cut(rapid.IntRange(int(CutTime), int(CutNext)).Draw(t, "cut"))}
-		h := hold(d, p, sample{users: 4000, clicks: 45_000})
+		h := Hold(d, p, Sample{Users: 4000, Clicks: 45_000})
 		if h == nil {
 			t.Skip("nothing held out")
 		}
-		if n := len(h.past.Entries()); n == 0 || n >= len(d.Entries()) {
+		if n := len(h.Past.Entries()); n == 0 || n >= len(d.Entries()) {
 			t.Fatalf("%d of %d interactions are the past", n, len(d.Entries()))
 		}
 		var newest int64
-		for _, x := range h.past.Entries() {
+		for _, x := range h.Past.Entries() {
 			newest = max(newest, int64(x.At))
 		}
-		for _, c := range h.cases {
+		for _, c := range h.Cases {
 			if c.relevant() == 0 || len(c.History) == 0 {
 				t.Fatal("a case without past or without future")
 			}
 			for _, item := range c.Relevant {
-				if users, _ := h.past.ByItem().Row(item); len(users) == 0 {
+				if users, _ := h.Past.ByItem().Row(item); len(users) == 0 {
 					t.Fatal("a relevant item that no model can know")
 				}
 				known := slices.ContainsFunc(c.History, func(x feedback.Signal) bool { return x.Item == item })
@@ -69,7 +69,7 @@ func TestLastOfOneSecondIsNotByName(t *testing.T) {
 		}
 		d := b.Build()
 		items := map[string]int{}
-		for _, c := range hold(d, Protocol{Cut: CutLast}, sample{users: 4000}).cases {
+		for _, c := range Hold(d, Protocol{Cut: CutLast}, Sample{Users: 4000}).Cases {
 			var key strings.Builder
 			known := make([]int, 0, len(c.Hidden))
 			for _, i := range c.Hidden {
