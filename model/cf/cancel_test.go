@@ -9,6 +9,7 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/eval"
+	"github.com/attune-shop/attune/model/cf/linear"
 )
 
 // TestFitsStopSoon: what takes seconds ends within one of being told to, wherever it is.
@@ -25,7 +26,7 @@ func TestFitsStopSoon(t *testing.T) {
 		run  func(ctx context.Context, done func(float64)) error
 	}{
 		"the inverse of EASE": {.2, func(ctx context.Context, done func(float64)) error {
-			_, err := ease{lambda: 200}.fit(ctx, large, 2, done)
+			_, err := linear.EASE{Lambda: 200}.Fit(ctx, large, 2, done)
 			return err
 		}},
 		"ALS": {0, func(ctx context.Context, done func(float64)) error {

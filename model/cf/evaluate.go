@@ -7,6 +7,7 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/linear"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -277,7 +278,7 @@ func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Pr
 func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.Past.ItemIDs(), popular: h.Past.Popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
-		if s.similar, err = neighbours(ctx, h.Past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
+		if s.similar, err = linear.Neighbours(ctx, h.Past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/linear"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -161,7 +162,7 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 		b.Fatal(err)
 	}
 	if items > easeItems {
-		if shop.blend.linear, err = neighbours(b.Context(), d, 400, 2, nil); err != nil {
+		if shop.blend.linear, err = linear.Neighbours(b.Context(), d, 400, 2, nil); err != nil {
 			b.Fatal(err)
 		}
 		s := shop.blend.blend

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/linear"
 )
 
 // Settings are what a fit is told beside its data. What an algorithm does not know is 0.
@@ -30,8 +31,8 @@ type Settings struct {
 }
 
 // ease are those of EASE, for rows of so many items.
-func (s Settings) ease(width int) ease {
-	return ease{lambda: s.Lambda, dropout: s.Dropout, near: s.Near, debias: s.Debias, width: width}
+func (s Settings) ease(width int) linear.EASE {
+	return linear.EASE{Lambda: s.Lambda, Dropout: s.Dropout, Near: s.Near, Debias: s.Debias, Width: width}
 }
 
 // setting is one of Settings by its name.

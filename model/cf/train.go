@@ -8,6 +8,7 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/linear"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -20,9 +21,8 @@ type Options struct {
 	// Seed starts what is random: the factors of ALS, the eigenvectors of Spectral, and the sample
 	// of users, or clicks, that is evaluated.
 	Seed int64
-	// RowItems is how many items a row of EASE or Spectral keeps for serving, the strongest ones.
-	// Where 0, rows of EASE are kept whole up to wholeRows items, and 400 items above; those of
-	// Spectral keep spectralRowItems.
+	// RowItems is how many items a row of EASE or Spectral keeps for serving, the strongest ones; where
+	// 0, as many as is best for each (linear.EASE.Width, spectral.Fit).
 	RowItems int
 	// Neighbours is how many similar and how many bought-together items an item keeps; 100 where 0.
 	Neighbours int
@@ -119,10 +119,10 @@ func Fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Options, progres
 	o = o.filled()
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.ItemIDs(), popular: d.Popularity()}
 	var err error
-	if s.similar, err = neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
+	if s.similar, err = linear.Neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
 		return nil, err
 	}
-	if s.together, err = together(ctx, d, o.Neighbours, o.Workers, progress.part(.2, .3, "items bought together")); err != nil {
+	if s.together, err = linear.Together(ctx, d, o.Neighbours, o.Workers, progress.part(.2, .3, "items bought together")); err != nil {
 		return nil, err
 	}
 	if err := s.fit(ctx, d, plan, o, progress.part(.3, 1, plan.Algorithm)); err != nil {
@@ -141,7 +141,7 @@ func (s *Snapshot) fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Op
 		if n := len(d.Active()); n > o.EASEMaxItems {
 			return fmt.Errorf("ease: %d items, at most %d: %w", n, o.EASEMaxItems, event.ErrExhausted)
 		}
-		s.linear, err = plan.Settings.ease(o.RowItems).fit(ctx, d, o.Workers, done)
+		s.linear, err = plan.Settings.ease(o.RowItems).Fit(ctx, d, o.Workers, done)
 	case Spectral:
 		s.linear, err = spectral(ctx, d, plan.Settings.Filter, o.RowItems, o.Seed, o.Workers, done)
 	case ALS:

@@ -1,4 +1,7 @@
-package cf
+// Package linear makes item-item models: for each item a row of how much it says of others, which add
+// up over a history. EASE solves for them in closed form, Neighbours are cosines, and Together is what
+// is bought together.
+package linear
 
 import (
 	"context"
@@ -15,58 +18,58 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// ease are the settings of an item-item model in closed form.
-type ease struct {
-	// lambda is added to the diagonal of the Gram matrix.
-	lambda float64
-	// dropout is the probability, 0 and more and below 1, of learning as if an entry were left out.
-	dropout float64
-	// near is the share of the Gram matrix, 0 to 1, that counts by how close in time a user chose
+// EASE are the settings of an item-item model in closed form.
+type EASE struct {
+	// Lambda is added to the diagonal of the Gram matrix.
+	Lambda float64
+	// Dropout is the probability, 0 and more and below 1, of learning as if an entry were left out.
+	Dropout float64
+	// Near is the share of the Gram matrix, 0 to 1, that counts by how close in time a user chose
 	// two items.
-	near float64
-	// debias is how much less an item that many chose says of others: its share is divided by its
+	Near float64
+	// Debias is how much less an item that many chose says of others: its share is divided by its
 	// count to this power.
-	debias float64
-	// width is how many items a row keeps, the strongest. Where 0, rows are kept whole up to
+	Debias float64
+	// Width is how many items a row keeps, the strongest. Where 0, rows are kept whole up to
 	// wholeRows items, and 400 items above.
-	width int
+	Width int
 }
 
 // ridge is what EASE adds to the diagonal of X^T X for an item whose place there holds square:
-// lambda, and what stands for leaving each entry of X out with the probability dropout
+// Lambda, and what stands for leaving each entry of X out with the probability Dropout
 // (EDLAE: Steck 2020).
-func (s ease) ridge(square float64) float64 {
-	return math.Max(s.lambda+s.dropout/(1-s.dropout)*square, 1e-6)
+func (s EASE) ridge(square float64) float64 {
+	return math.Max(s.Lambda+s.Dropout/(1-s.Dropout)*square, 1e-6)
 }
 
-// fit returns the item-item weights of EASE (Steck 2019), of each row the strongest:
+// Fit returns the item-item weights of EASE (Steck 2019), of each row the strongest:
 //
 //	P = (G + diag(r))^-1,  B_ij = -P_ij / P_jj w_i,  B_ii = 0
 //
-// with G = X^T X of X users x items of damped weights, of which near counts by
+// with G = X^T X of X users x items of damped weights, of which Near counts by
 // closeness, r of the n items with interactions (ridge), and w_i, which is 1 where
-// debias is 0, (G_ii / mean of G_kk) ^ -debias: what many have says less of each. The
+// Debias is 0, (G_ii / mean of G_kk) ^ -Debias: what many have says less of each. The
 // others' rows are empty. 4 n^2 + 3,072 n bytes, n^3 / 2 multiplications.
 // event.ErrExhausted where r is too small beside X^T X for float32.
-func (s ease) fit(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (sparse.Rows, error) {
+func (s EASE) Fit(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (sparse.Rows, error) {
 	active := d.Active()
-	a, err := gramMatrix(ctx, d, active, s.near, workers, parallel.Share(done, 0, .1))
+	a, err := gramMatrix(ctx, d, active, s.Near, workers, parallel.Share(done, 0, .1))
 	if err != nil {
 		return sparse.Rows{}, err
 	}
 	return s.solve(ctx, a, active, d.Items(), workers, parallel.Share(done, .1, 1))
 }
 
-// fitGram returns what fit does for a Dataset of the users that a Gram holds, which was made with the
-// same near.
-func (s ease) fitGram(ctx context.Context, g *Gram, workers int, done func(float64)) (sparse.Rows, error) {
+// FitGram returns what Fit does for a Dataset of the users that a Gram holds, which was made with the
+// same Near.
+func (s EASE) FitGram(ctx context.Context, g *Gram, workers int, done func(float64)) (sparse.Rows, error) {
 	active := g.active()
 	return s.solve(ctx, g.matrix(active), active, g.items, workers, done)
 }
 
 // solve solves for the weights of some of the items, with the lower triangle of their X^T X,
 // which it destroys.
-func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items, workers int, done func(float64)) (sparse.Rows, error) {
+func (s EASE) solve(ctx context.Context, a blas32.General, active []int32, items, workers int, done func(float64)) (sparse.Rows, error) {
 	n := len(active)
 	weights := s.weights(a)
 	for k := range active {
@@ -112,14 +115,14 @@ func (s ease) solve(ctx context.Context, a blas32.General, active []int32, items
 }
 
 // wholeRows is the number of items up to which rows are kept whole: they are added up faster
-// so than the strongest ones of each (Snapshot.scatter), and in a small catalog the weak ones
+// so than the strongest ones of each (by whoever serves), and in a small catalog the weak ones
 // count as well. 8 bytes x items^2.
 const wholeRows = 2000
 
-func (s ease) keep(items int) int {
+func (s EASE) keep(items int) int {
 	switch {
-	case s.width > 0:
-		return s.width
+	case s.Width > 0:
+		return s.Width
 	case items <= wholeRows:
 		return items
 	}
@@ -140,15 +143,15 @@ func whole(row []float32, active []int32, items int) []sparse.Candidate {
 	return all
 }
 
-// weights returns w of fit, from the diagonal of G.
-func (s ease) weights(g blas32.General) []float32 {
+// weights returns w of Fit, from the diagonal of G.
+func (s EASE) weights(g blas32.General) []float32 {
 	w := make([]float32, g.Rows)
 	var mean float64
 	for k := range w {
 		mean += float64(g.Data[k*g.Stride+k]) / float64(len(w))
 	}
 	for k := range w {
-		w[k] = float32(math.Pow(float64(g.Data[k*g.Stride+k])/mean, -s.debias))
+		w[k] = float32(math.Pow(float64(g.Data[k*g.Stride+k])/mean, -s.Debias))
 	}
 	return w
 }

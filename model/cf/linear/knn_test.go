@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 
 func TestNeighboursAreCosines(t *testing.T) {
 	d := cftest.Shop(2, 50, 40, 600)
-	got, err := neighbours(t.Context(), d, 1000, 2, nil)
+	got, err := Neighbours(t.Context(), d, 1000, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // knnShrink is added to the product of norms: items that few users share count less.
 const knnShrink = 10
 
-// neighbours returns, for each item, the n items most like it, by cosine with shrinkage
+// Neighbours returns, for each item, the n items most like it, by cosine with shrinkage
 // (Sarwar et al. 2001; Koren 2008 for the shrinkage) over users whose say is spread
 // over all that they did:
 //
@@ -20,7 +20,7 @@ const knnShrink = 10
 //
 // with x the damped weights. O(sum over users of items^2) time, O(items) memory a worker
 // beside the result.
-func neighbours(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
+func Neighbours(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
 	items := d.ByItem().Len()
 	share := make([]float64, d.ByUser().Len())
 	for u := range share {

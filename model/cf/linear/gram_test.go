@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"slices"
@@ -63,18 +63,18 @@ func TestWhoeverIsRemovedLeavesNoTrace(t *testing.T) {
 		if !slices.Equal(g.sums, want.sums) {
 			t.Fatal("the Gram is another")
 		}
-		sameRows(t, g, d.Keep(func(x feedback.Entry) bool { return !gone[x.User] }), ease{lambda: 7, near: near, width: 20})
+		sameRows(t, g, d.Keep(func(x feedback.Entry) bool { return !gone[x.User] }), EASE{Lambda: 7, Near: near, Width: 20})
 	})
 }
 
 // sameRows holds a fit from a Gram to be, byte for byte, the fit from a dataset.
-func sameRows(t *rapid.T, g *Gram, d *feedback.Dataset, settings ease) {
+func sameRows(t *rapid.T, g *Gram, d *feedback.Dataset, settings EASE) {
 	t.Helper()
-	refit, err := settings.fitGram(t.Context(), g, 2, nil)
+	refit, err := settings.FitGram(t.Context(), g, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit, err := settings.fit(t.Context(), d, 2, nil)
+	fit, err := settings.Fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"context"
@@ -58,7 +58,8 @@ func (c closeness) weigh(x, y int64, a, b int32) int64 {
 
 // Gram holds X^T X, items x items, of X users x items of damped weights, and of each product
 // as much as the two items were chosen close to each other: all that EASE needs to know of the
-// users. It counts in whole numbers, X in units of 1/65536, because sums of whole numbers are exact: whoever is taken away leaves no trace, and the order in which
+// users. It counts in whole numbers, X in units of 1/65536, because
+// sums of whole numbers are exact: whoever is taken away leaves no trace, and the order in which
 // users come does not matter. A sum is right up to 2^31 users of weight 1, or 2^21 of the
 // greatest weight that counts; a sum past that wraps, and comes back when they are taken away.
 //

@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"context"
@@ -16,7 +16,7 @@ const (
 	togetherDamp = 5
 )
 
-// together returns, for each item, the n items that are bought with it beyond what their
+// Together returns, for each item, the n items that are bought with it beyond what their
 // own sales explain:
 //
 //	t_ij = c_ij / sqrt(c_i c_j) * k_ij / (k_ij + damp)    where k_ij >= support
@@ -25,7 +25,7 @@ const (
 // alone; k_ij is the plain number of shared baskets, and its factor keeps two items that met
 // twice, and were never sold else, after those that meet week after week.
 // O(sum over baskets of size^2).
-func together(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
+func Together(ctx context.Context, d *feedback.Dataset, n, workers int, done func(float64)) (sparse.Rows, error) {
 	items := d.Items()
 	byBasket := sparse.NewRows(len(d.Baskets()), items)
 	for b, basket := range d.Baskets() {

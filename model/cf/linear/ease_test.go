@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"math"
@@ -13,12 +13,12 @@ import (
 func TestEASEIsTheClosedForm(t *testing.T) {
 	d := cftest.Shop(1, 60, 90, 900)
 	n := d.Items()
-	for _, settings := range []ease{
-		{lambda: 7},
-		{lambda: 7, dropout: .25},
-		{lambda: 3, dropout: .5, near: .6, debias: .3},
+	for _, settings := range []EASE{
+		{Lambda: 7},
+		{Lambda: 7, Dropout: .25},
+		{Lambda: 3, Dropout: .5, Near: .6, Debias: .3},
 	} {
-		got, err := settings.fit(t.Context(), d, 2, nil)
+		got, err := settings.Fit(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +28,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 			for k, i := range items {
 				for q, j := range items {
 					apart := math.Abs(float64(places[k] - places[q]))
-					close := 1 - settings.near + settings.near*math.Exp(-apart/nearReach)
+					close := 1 - settings.Near + settings.Near*math.Exp(-apart/nearReach)
 					gram.Set(int(i), int(j), gram.At(int(i), int(j))+float64(values[k]*values[q])*close)
 				}
 			}
@@ -38,7 +38,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 		for i := range squares {
 			squares[i] = gram.At(i, i)
 			mean += squares[i] / float64(n)
-			gram.Set(i, i, squares[i]+settings.lambda+settings.dropout/(1-settings.dropout)*squares[i])
+			gram.Set(i, i, squares[i]+settings.Lambda+settings.Dropout/(1-settings.Dropout)*squares[i])
 		}
 		var p mat.Dense
 		if err := p.Inverse(gram); err != nil {
@@ -46,7 +46,7 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 		}
 		for i := range n {
 			for j := range n {
-				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.debias)
+				want := -p.At(i, j) / p.At(j, j) * math.Pow(squares[i]/mean, -settings.Debias)
 				if i == j {
 					want = 0
 				}
@@ -60,11 +60,11 @@ func TestEASEIsTheClosedForm(t *testing.T) {
 
 func TestEASEKeepsTheStrongest(t *testing.T) {
 	d := cftest.Shop(1, 60, 90, 900)
-	all, err := ease{lambda: 7, width: 1000}.fit(t.Context(), d, 2, nil)
+	all, err := EASE{Lambda: 7, Width: 1000}.Fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, err := ease{lambda: 7, width: 5}.fit(t.Context(), d, 2, nil)
+	few, err := EASE{Lambda: 7, Width: 5}.Fit(t.Context(), d, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

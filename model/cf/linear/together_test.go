@@ -1,4 +1,4 @@
-package cf
+package linear
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 
 func TestTogetherIsDampedLift(t *testing.T) {
 	d := cftest.Shop(3, 50, 30, 800)
-	got, err := together(t.Context(), d, 1000, 2, nil)
+	got, err := Together(t.Context(), d, 1000, 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
