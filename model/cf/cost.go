@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/spectral"
 )
 
 // What a small server of two cores does in a second, and what a list costs it. Fits are
@@ -52,7 +53,7 @@ func (h *chooser) cost(algorithm string, o Options) time.Duration {
 			seconds += squares / sparseRate
 		}
 	case Spectral:
-		n, pairs, k := float64(d.ByItem().Len()), float64(d.Pairs()), float64(firstFilter.Factors)
+		n, pairs, k := float64(d.ByItem().Len()), float64(d.Pairs()), float64(spectral.First.Factors)
 		lists := float64(min(len(h.Cases), o.EvaluatedUsers))
 		seconds = (lists*20*(8*pairs+n*k)+n*(10*pairs+n*k))/filterRate + 90*lists*listTime.Seconds()
 	case ItemKNN:

@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 
 	"github.com/attune-shop/attune/model/cf/sparse"
+	"github.com/attune-shop/attune/model/cf/spectral"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -121,7 +122,7 @@ func (d *decoder) settings(s *Snapshot) error {
 		return err
 	}
 	s.settings = Settings{Lambda: float64(x[0]), Dropout: float64(x[1]), Near: float64(x[2]), Debias: float64(x[3]), Fade: x[4]}
-	s.settings.Filter = Filter{Factors: int(x[5]), LowPass: float64(x[6]), Exponent: float64(x[7]), Sharpening: float64(x[8])}
+	s.settings.Filter = spectral.Filter{Factors: int(x[5]), LowPass: float64(x[6]), Exponent: float64(x[7]), Sharpening: float64(x[8])}
 	if !(x[4] >= 0) {
 		return corrupt("fade")
 	}

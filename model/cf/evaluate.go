@@ -8,6 +8,7 @@ import (
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/linear"
+	"github.com/attune-shop/attune/model/cf/spectral"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -211,7 +212,7 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 		var err error
 		cases := h.Cases[:min(len(h.Cases), o.EvaluatedUsers)]
 		done := scaled(progress, 0, .7).part(0, 1, "trying "+Spectral)
-		if settings.Filter, _, err = chooseSpectral(ctx, h.Past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
+		if settings.Filter, _, err = spectral.Choose(ctx, h.Past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
 			return nil, err
 		}
 		progress = scaled(progress, .7, 1)

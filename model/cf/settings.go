@@ -7,6 +7,7 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/linear"
+	"github.com/attune-shop/attune/model/cf/spectral"
 )
 
 // Settings are what a fit is told beside its data. What an algorithm does not know is 0.
@@ -24,7 +25,7 @@ type Settings struct {
 	// divided by its count to this power.
 	Debias float64
 	// Filter is what Spectral is fitted with, and of no other.
-	Filter Filter
+	Filter spectral.Filter
 	// Fade is the number of newer items after which an item of a history counts half, in every
 	// algorithm; 0 where all count alike.
 	Fade float32
@@ -104,8 +105,8 @@ func search(algorithm string, d *feedback.Dataset, o Options) (Settings, []step)
 		steps = append(steps, vary(lambda, 50, 20, 100, 400),
 			vary(func(s *Settings, x float64) { s.Dropout = x }, 0, .33, .67),
 			vary(func(s *Settings, x float64) { s.Debias = x }, .05, .1, .2))
-	case Spectral: // what is chosen from there is chooseSpectral's
-		first = Settings{Filter: firstFilter}
+	case Spectral: // what is chosen from there is spectral.Choose's
+		first = Settings{Filter: spectral.First}
 	case ALS:
 		first = Settings{Lambda: 4}
 		steps = append(steps, vary(lambda, 1))

@@ -9,6 +9,7 @@ import (
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/linear"
+	"github.com/attune-shop/attune/model/cf/spectral"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -143,7 +144,7 @@ func (s *Snapshot) fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Op
 		}
 		s.linear, err = plan.Settings.ease(o.RowItems).Fit(ctx, d, o.Workers, done)
 	case Spectral:
-		s.linear, err = spectral(ctx, d, plan.Settings.Filter, o.RowItems, o.Seed, o.Workers, done)
+		s.linear, err = spectral.Fit(ctx, d, plan.Settings.Filter, o.RowItems, o.Seed, o.Workers, done)
 	case ALS:
 		err = als(ctx, d, s, plan.Settings.Lambda, o, done)
 	case Blend:

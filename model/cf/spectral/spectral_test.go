@@ -1,4 +1,4 @@
-package cf
+package spectral
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
-// spectralOracle is the filter by its formula, in float64: R~ in full, all of its singular
+// oracle is the filter by its formula, in float64: R~ in full, all of its singular
 // vectors, products of whole matrices. It returns the items x items matrix whose row i is the
 // answer to item i, and the eigenvalues of P.
-func spectralOracle(d *feedback.Dataset, set Filter) (*mat.Dense, []float64) {
+func oracle(d *feedback.Dataset, set Filter) (*mat.Dense, []float64) {
 	x := cftest.MatrixOf(d)
 	users, items := x.Dims()
 	sum := func(n int, v func(int) mat.Vector) []float64 {
@@ -94,8 +94,8 @@ func spectralOracle(d *feedback.Dataset, set Filter) (*mat.Dense, []float64) {
 	return &sharp, values
 }
 
-// spectralShops are datasets to filter, by name.
-func spectralShops() map[string]*feedback.Dataset {
+// shops are datasets to filter, by name.
+func shops() map[string]*feedback.Dataset {
 	build := func(fill func(b *feedback.Builder)) *feedback.Dataset {
 		b := feedback.NewBuilder()
 		fill(b)
@@ -127,21 +127,21 @@ func spectralShops() map[string]*feedback.Dataset {
 	}
 }
 
-func spectralOf(t *testing.T, d *feedback.Dataset, set Filter, n, workers int) (*spectrum, sparse.Rows) {
+func fitted(t *testing.T, d *feedback.Dataset, set Filter, n, workers int) (*spectrum, sparse.Rows) {
 	t.Helper()
 	s, err := newSpectrum(t.Context(), d, set.Factors, 5, workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := spectral(t.Context(), d, set, n, 5, workers, nil)
+	m, err := Fit(t.Context(), d, set, n, 5, workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, m
 }
 
-func TestSpectralIsItsFormula(t *testing.T) {
-	for name, d := range spectralShops() {
+func TestRowsAreTheFormula(t *testing.T) {
+	for name, d := range shops() {
 		for _, set := range []Filter{
 			{Factors: 1000, LowPass: .25},
 			{Factors: 1000, Exponent: .1, Sharpening: 1.5},
@@ -151,7 +151,7 @@ func TestSpectralIsItsFormula(t *testing.T) {
 			{Factors: 7, LowPass: 1, Exponent: -.1, Sharpening: 3},
 		} {
 			t.Run(fmt.Sprint(name, ", ", set), func(t *testing.T) {
-				s, got := spectralOf(t, d, set, 1000, 2)
+				s, got := fitted(t, d, set, 1000, 2)
 				if got.Len() != d.Items() || got.Width != d.Items() {
 					t.Fatalf("%d x %d, want %d items", got.Len(), got.Width, d.Items())
 				}
@@ -161,7 +161,7 @@ func TestSpectralIsItsFormula(t *testing.T) {
 					}
 					return
 				}
-				want, values := spectralOracle(d, set)
+				want, values := oracle(d, set)
 				for k, x := range s.values {
 					if !cftest.Near(x, values[k], 1e-4) {
 						t.Fatalf("eigenvalue %d is %g, want %g", k, x, values[k])
@@ -186,10 +186,10 @@ func TestSpectralIsItsFormula(t *testing.T) {
 	}
 }
 
-func TestSpectralKeepsTheStrongest(t *testing.T) {
+func TestRowsKeepTheStrongest(t *testing.T) {
 	d, set := cftest.Shop(1, 60, 90, 900), Filter{Factors: 8, LowPass: .3, Exponent: .1, Sharpening: 2}
-	_, all := spectralOf(t, d, set, 1000, 2)
-	_, few := spectralOf(t, d, set, 5, 2)
+	_, all := fitted(t, d, set, 1000, 2)
+	_, few := fitted(t, d, set, 5, 2)
 	for i := range int32(d.Items()) {
 		if columns, _ := few.Row(i); len(columns) != 5 {
 			t.Fatalf("row %d has %d items", i, len(columns))
@@ -198,14 +198,14 @@ func TestSpectralKeepsTheStrongest(t *testing.T) {
 	cftest.KeepsTheStrongest(t, &few, &all)
 }
 
-func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
+func TestSameForAnyWorkers(t *testing.T) {
 	d, set := cftest.Shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
-	cases := spectralCases(d)
+	cases := casesOf(d)
 	var s0 *spectrum
 	var rows0 sparse.Rows
 	var trial0 []*eval.Measurement
 	for workers := 1; workers <= 3; workers++ {
-		s, m := spectralOf(t, d, set, 50, workers)
+		s, m := fitted(t, d, set, 50, workers)
 		results, err := s.newTrial(d, cases, eval.Protocol{K: 10}, workers).measure(t.Context(), blends(set), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -220,8 +220,8 @@ func TestSpectralIsTheSameForAnyWorkers(t *testing.T) {
 	}
 }
 
-// spectralCases asks for what the users of a dataset have, by all but a third of it.
-func spectralCases(d *feedback.Dataset) []eval.Case {
+// casesOf asks for what the users of a dataset have, by all but a third of it.
+func casesOf(d *feedback.Dataset) []eval.Case {
 	var cases []eval.Case
 	for user := range int32(d.Users()) {
 		history, _ := d.HistoryOf(user)
@@ -273,7 +273,7 @@ func (r summed) ScoreItems(history []feedback.Signal, _ []int32) []sparse.Candid
 // TestTrialIsTheSumOfRows: what a trial measures is what the sums of all rows reach.
 func TestTrialIsTheSumOfRows(t *testing.T) {
 	d := cftest.Shop(3, 150, 100, 2000)
-	cases := spectralCases(d)
+	cases := casesOf(d)
 	settings := []Filter{
 		{Factors: 20, LowPass: .3, Exponent: .1, Sharpening: 2.5},
 		{Factors: 20, LowPass: .3, Exponent: .1},
@@ -306,11 +306,11 @@ func TestTrialIsTheSumOfRows(t *testing.T) {
 	}
 }
 
-func TestChooseSpectral(t *testing.T) {
+func TestChoose(t *testing.T) {
 	d := cftest.Shop(3, 150, 100, 2000)
-	cases, p := spectralCases(d), eval.Protocol{K: 10, Cut: eval.CutRandom} // whose metric is recall
+	cases, p := casesOf(d), eval.Protocol{K: 10, Cut: eval.CutRandom} // whose metric is recall
 	var told []float64
-	set, m, err := chooseSpectral(t.Context(), d, cases, p, 3, 2, func(x float64) { told = append(told, x) })
+	set, m, err := Choose(t.Context(), d, cases, p, 3, 2, func(x float64) { told = append(told, x) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,15 +335,15 @@ func TestChooseSpectral(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := chooseSpectral(t.Context(), d, cases, eval.Protocol{}, 0, 2, nil); err == nil {
+	if _, _, err := Choose(t.Context(), d, cases, eval.Protocol{}, 0, 2, nil); err == nil {
 		t.Error("no error for lists of 0")
 	}
-	if _, m, err := chooseSpectral(t.Context(), feedback.NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
+	if _, m, err := Choose(t.Context(), feedback.NewBuilder().Build(), nil, p, 0, 2, nil); err != nil || m == nil {
 		t.Errorf("nothing to choose from: %v, %v", m, err)
 	}
 }
 
-func TestSpectralIsCancelled(t *testing.T) {
+func TestCancelled(t *testing.T) {
 	d, set := cftest.Shop(3, 150, 300, 2000), Filter{Factors: 70, LowPass: .3, Exponent: .1, Sharpening: 2}
 	for name, run := range map[string]func(ctx context.Context, done func(float64)) error{
 		"spectrum": func(ctx context.Context, done func(float64)) error {
@@ -351,11 +351,11 @@ func TestSpectralIsCancelled(t *testing.T) {
 			return err
 		},
 		"rows": func(ctx context.Context, done func(float64)) error {
-			_, err := spectral(ctx, d, set, 10, 0, 2, done)
+			_, err := Fit(ctx, d, set, 10, 0, 2, done)
 			return err
 		},
 		"choice": func(ctx context.Context, done func(float64)) error {
-			_, _, err := chooseSpectral(ctx, d, spectralCases(d), eval.Protocol{K: 5}, 0, 2, done)
+			_, _, err := Choose(ctx, d, casesOf(d), eval.Protocol{K: 5}, 0, 2, done)
 			return err
 		},
 	} {
@@ -380,8 +380,8 @@ func TestSpectralIsCancelled(t *testing.T) {
 // TestFilterOfNoFactors has one, whatever less it is told.
 func TestFilterOfNoFactors(t *testing.T) {
 	for _, factors := range []int{math.MinInt, -1, 0} {
-		m, err := spectral(t.Context(), cftest.Shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
-		if err != nil || !finite(m.Values) {
+		m, err := Fit(t.Context(), cftest.Shop(7, 80, 40, 900), Filter{Factors: factors, LowPass: 1}, 8, 0, 2, nil)
+		if err != nil || slices.ContainsFunc(m.Values, func(x float32) bool { return x-x != 0 }) {
 			t.Errorf("%d factors: %v", factors, err)
 		}
 	}

@@ -1,4 +1,7 @@
-package cf
+// Package spectral is a graph filter over items that the same users chose: a low-pass, a step on the
+// graph and sharpening, written out as item-item rows (Fit), with settings that are measured without
+// writing them out (Choose).
+package spectral
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package cf
+package spectral
 
 import (
 	"context"
@@ -9,29 +9,29 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// What chooseSpectral tries of each setting.
+// What Choose tries of each setting.
 var (
-	spectralFactors    = []int{16, 32, 64, 128, 256, 512}
-	spectralLowPass    = []float64{0, .05, .1, .2, .4, 1}
-	spectralExponents  = []float64{-.1, 0, .1, .2, .3}
-	spectralSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
+	triedFactors    = []int{16, 32, 64, 128, 256, 512}
+	triedLowPass    = []float64{0, .05, .1, .2, .4, 1}
+	triedExponents  = []float64{-.1, 0, .1, .2, .3}
+	triedSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
 )
 
-// firstFilter is what chooseSpectral begins with, and what is taken unseen.
-var firstFilter = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
+// First is what Choose begins with, and what is taken unseen.
+var First = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
-// chooseSpectral returns the settings with which the filter of the past answers cases best, by the
+// Choose returns the settings with which the filter of the past answers cases best, by the
 // protocol's metric, and what it reached. The weight of the low-pass is tried with every sharpening,
 // then the exponent, and the number of factors with every weight, each with the best of the
 // others so far, then what is next to the weight and the sharpening; of equally good settings
 // the first stays. A case goes through the graph about eighty times and gets 86 lists at most.
-func chooseSpectral(ctx context.Context, past *feedback.Dataset, cases []eval.Case, p eval.Protocol, seed int64, workers int, done func(float64)) (Filter, *eval.Measurement, error) {
-	most := slices.Max(spectralFactors)
+func Choose(ctx context.Context, past *feedback.Dataset, cases []eval.Case, p eval.Protocol, seed int64, workers int, done func(float64)) (Filter, *eval.Measurement, error) {
+	most := slices.Max(triedFactors)
 	s, err := newSpectrum(ctx, past, most, seed, workers, parallel.Share(done, 0, .2))
 	if err != nil {
 		return Filter{}, nil, err
 	}
-	best := firstFilter
+	best := First
 	t, reached := s.newTrial(past, cases, p, workers), (*eval.Measurement)(nil)
 	metric := p.Metric().At(p.K)
 	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
@@ -53,8 +53,8 @@ func chooseSpectral(ctx context.Context, past *feedback.Dataset, cases []eval.Ca
 
 // blends are the weights of the low-pass, each with every sharpening.
 func blends(from Filter) (settings []Filter) {
-	for _, from.LowPass = range spectralLowPass {
-		for _, from.Sharpening = range spectralSharpening {
+	for _, from.LowPass = range triedLowPass {
+		for _, from.Sharpening = range triedSharpening {
 			settings = append(settings, from)
 		}
 	}
@@ -63,9 +63,9 @@ func blends(from Filter) (settings []Filter) {
 
 // closeBlends are the blends at most one place from a setting.
 func closeBlends(from Filter) (settings []Filter) {
-	w, t := slices.Index(spectralLowPass, from.LowPass), slices.Index(spectralSharpening, from.Sharpening)
-	for _, from.LowPass = range spectralLowPass[max(w-1, 0):min(w+2, len(spectralLowPass))] {
-		for _, from.Sharpening = range spectralSharpening[max(t-1, 0):min(t+2, len(spectralSharpening))] {
+	w, t := slices.Index(triedLowPass, from.LowPass), slices.Index(triedSharpening, from.Sharpening)
+	for _, from.LowPass = range triedLowPass[max(w-1, 0):min(w+2, len(triedLowPass))] {
+		for _, from.Sharpening = range triedSharpening[max(t-1, 0):min(t+2, len(triedSharpening))] {
 			settings = append(settings, from)
 		}
 	}
@@ -74,7 +74,7 @@ func closeBlends(from Filter) (settings []Filter) {
 
 // exponents are a setting with every exponent.
 func exponents(from Filter) (settings []Filter) {
-	for _, from.Exponent = range spectralExponents {
+	for _, from.Exponent = range triedExponents {
 		settings = append(settings, from)
 	}
 	return settings
@@ -82,8 +82,8 @@ func exponents(from Filter) (settings []Filter) {
 
 // widths are numbers of factors, each with every weight: without weight they say nothing.
 func widths(from Filter) (settings []Filter) {
-	for _, from.Factors = range spectralFactors {
-		for _, from.LowPass = range spectralLowPass {
+	for _, from.Factors = range triedFactors {
+		for _, from.LowPass = range triedLowPass {
 			settings = append(settings, from)
 		}
 	}

@@ -1,4 +1,4 @@
-package cf
+package spectral
 
 import (
 	"context"
@@ -27,11 +27,11 @@ type Filter struct {
 	Sharpening float64
 }
 
-// spectral returns the rows of the filter of a dataset, at most n wide, or spectralRowItems
-// where that is 0; see spectrum, and its rows.
-func spectral(ctx context.Context, d *feedback.Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (sparse.Rows, error) {
+// Fit returns the rows of the filter of a dataset, at most n wide, or 500 where that is 0; see spectrum,
+// and its rows.
+func Fit(ctx context.Context, d *feedback.Dataset, set Filter, n int, seed int64, workers int, done func(float64)) (sparse.Rows, error) {
 	if n <= 0 {
-		n = spectralRowItems
+		n = defaultWidth
 	}
 	if set.LowPass == 0 || set.Factors < 1 {
 		set.Factors = 1 // of which, without weight, nothing comes
@@ -46,10 +46,10 @@ func spectral(ctx context.Context, d *feedback.Dataset, set Filter, n int, seed 
 // sharpeningSteps is the order of the Runge-Kutta step.
 const sharpeningSteps = 4
 
-// spectralRowItems is how many entries a row of a filter should keep: they are less steep than
+// defaultWidth is how many entries a row of a filter should keep: they are less steep than
 // those of EASE. On users held out of Gowalla, 40,981 items, recall@20 is .2162 with 100,
 // .2197 with 200, .2237 with 400, .2244 with 800 and .2250 with 1,600.
-const spectralRowItems = 500
+const defaultWidth = 500
 
 // filterBatch is how many rows are multiplied with the low-pass at once: as many as make
 // packing it cheap. A multiple of filterBlock.
