@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -27,7 +28,7 @@ type blend struct {
 	// base are the algorithms beside the sequence: EASE or Spectral, ItemKNN, ALS.
 	base []string
 	// sequence is nil where the times of interactions are not known.
-	sequence *sequence
+	sequence *sequence.Model
 	// shares are what the parts' chances are mixed by; they add up to 1.
 	shares []float32
 	// weights is W: a row of features() numbers for each number of a situation.
@@ -56,7 +57,7 @@ const (
 func (b *blend) parts() int {
 	n := len(b.base)
 	if b.sequence != nil {
-		n += b.sequence.parts()
+		n += b.sequence.Parts()
 	}
 	return n
 }
@@ -66,7 +67,7 @@ func (b *blend) features() int { return 1 + b.parts() + commonFeatures }
 
 // blending is the memory of one list.
 type blending struct {
-	recall recollection
+	recall sequence.Scratch
 	said   []saying
 	// mix is empty between calls.
 	mix sparse.Tally
@@ -118,7 +119,7 @@ func (s *Snapshot) ask(sc *Scratch) {
 	for k := range b.parts() {
 		switch {
 		case k >= len(b.base):
-			b.sequence.score(k-len(b.base), sc.taste.Trail, &m.recall, &sc.tally)
+			b.sequence.Score(k-len(b.base), sc.taste.Trail, &m.recall, &sc.tally)
 		case b.base[k] != ALS:
 			s.scatter(s.rowsOf(b.base[k]), sc)
 		}
@@ -199,7 +200,7 @@ func (s *Snapshot) describe(sc *Scratch) {
 		common := row[1+b.parts():]
 		common[featurePopular] = logarithm(1 + s.popular[c.Item])
 		if b.sequence != nil {
-			common[featureRecent] = logarithm(.1 + b.sequence.recent[c.Item])
+			common[featureRecent] = logarithm(.1 + b.sequence.Recent[c.Item])
 		}
 	}
 	for k := range b.parts() {

@@ -8,6 +8,7 @@ import (
 	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -32,10 +33,10 @@ func chances(s *Snapshot, part int, history []feedback.Signal) []float64 {
 	given := make([]float64, s.Items())
 	switch b := s.blend; {
 	case part >= len(b.base):
-		var rc recollection
+		var rc sequence.Scratch
 		var sums sparse.Tally
 		sums.Grow(s.Items())
-		b.sequence.score(part-len(b.base), t.Trail, &rc, &sums)
+		b.sequence.Score(part-len(b.base), t.Trail, &rc, &sums)
 		for j, x := range sums.Sum {
 			given[j] = float64(x)
 		}
@@ -99,7 +100,7 @@ func TestBlendFeatures(t *testing.T) {
 				want = append(want, math.Log(chance+leastChance))
 			}
 			want = append([]float64{math.Log(mixed + leastChance)}, want...)
-			want = append(want, math.Log(1+float64(s.popular[c.Item])), math.Log(.1+float64(b.sequence.recent[c.Item])))
+			want = append(want, math.Log(1+float64(s.popular[c.Item])), math.Log(.1+float64(b.sequence.Recent[c.Item])))
 			want = append(want, trailFeatures(trail, c.Item)...)
 			for i := range want {
 				if !cftest.Near(float64(row[i]), want[i], 1e-3) {

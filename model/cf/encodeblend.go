@@ -1,5 +1,7 @@
 package cf
 
+import "github.com/attune-shop/attune/model/cf/sequence"
+
 // The binary form of a blend, within that of encode.go:
 //
 //	base        number uint32, 0 for none; each name: length uint32, bytes
@@ -8,10 +10,10 @@ package cf
 //	sequence    1 uint32, or 0 for none, and then:
 //	visits      number uint32; each one's length uint32; each one's start uint32, none before the
 //	            one before; all items uint32
-//	moves       as rows, for each of moveCounts
+//	moves       as rows, for each of sequence.Stored
 //
-// What recallParts says is made of visits again: other moveCounts, moveParts or recallParts are
-// another version of the form.
+// Memories are made of visits again: other counts, moves or memories in package sequence are another
+// version of the form.
 
 func (e *encoder) blend(b *blend) {
 	if b == nil {
@@ -32,9 +34,9 @@ func (e *encoder) blend(b *blend) {
 		return
 	}
 	e.number(1)
-	e.visits(&b.sequence.visits)
-	for k := range b.sequence.moves {
-		e.rows(&b.sequence.moves[k].Rows)
+	e.visits(&b.sequence.Visits)
+	for k := range b.sequence.Moves {
+		e.rows(&b.sequence.Moves[k].Rows)
 	}
 }
 
@@ -47,13 +49,13 @@ func (e *encoder) lengths(ends []int64) {
 	}
 }
 
-func (e *encoder) visits(v *visits) {
-	e.number(uint32(v.len()))
-	e.lengths(v.ends)
-	for _, start := range v.starts {
+func (e *encoder) visits(v *sequence.Visits) {
+	e.number(uint32(v.Len()))
+	e.lengths(v.Ends)
+	for _, start := range v.Starts {
 		e.number(start)
 	}
-	for _, x := range v.items {
+	for _, x := range v.Items {
 		e.number(uint32(x))
 	}
 }
@@ -127,13 +129,13 @@ func (d *decoder) few() ([]float32, error) {
 	return d.floats(int64(n))
 }
 
-func (d *decoder) sequence(items int) (*sequence, error) {
+func (d *decoder) sequence(items int) (*sequence.Model, error) {
 	v, err := d.visits(items)
 	if err != nil {
 		return nil, err
 	}
-	var counted []moves
-	for range moveCounts {
+	var counted []sequence.Moves
+	for range sequence.Stored {
 		m, err := d.rows(items)
 		if err != nil {
 			return nil, err
@@ -141,9 +143,9 @@ func (d *decoder) sequence(items int) (*sequence, error) {
 		if m.Len() != items || !m.Positive() {
 			return nil, corrupt("moves")
 		}
-		counted = append(counted, moves{m})
+		counted = append(counted, sequence.Moves{Rows: m})
 	}
-	return newSequence(v, counted, items), nil
+	return sequence.New(v, counted, items), nil
 }
 
 // check tells whether a blend has what its parts need.
@@ -208,28 +210,28 @@ func (d *decoder) columns(ends []int64, items int, increase bool, what string) (
 	return all, err
 }
 
-func (d *decoder) visits(items int) (v visits, err error) {
+func (d *decoder) visits(items int) (v sequence.Visits, err error) {
 	n, err := d.number()
 	if err != nil {
 		return v, err
 	}
 	var total int64
-	if v.ends, total, err = d.lengths(int64(n), 1, maxVisit, "length of a visit"); err != nil {
+	if v.Ends, total, err = d.lengths(int64(n), 1, sequence.MaxVisit, "length of a visit"); err != nil {
 		return v, err
 	}
-	if total > maxClicks {
+	if total > sequence.MaxClicks {
 		return v, corrupt("number of interactions")
 	}
 	ok, last := true, uint32(0)
 	err = d.numbers(int64(n), func(start uint32) {
 		ok, last = ok && start >= last, start
-		v.starts = append(v.starts, start)
+		v.Starts = append(v.Starts, start)
 	})
 	if err == nil && !ok {
 		err = corrupt("order of visits")
 	}
 	if err == nil {
-		v.items, err = d.columns(v.ends, items, false, "items of a visit")
+		v.Items, err = d.columns(v.Ends, items, false, "items of a visit")
 	}
 	return v, err
 }

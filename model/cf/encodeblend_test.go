@@ -10,13 +10,14 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
 func TestSequencesAreStored(t *testing.T) {
 	for name, d := range cftest.Trips() {
-		q, err := sequenceOf(t.Context(), d, 2, nil)
+		q, err := sequence.Fit(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -34,7 +35,7 @@ func TestSequencesAreStored(t *testing.T) {
 			}
 		}
 		// A changed number is refused, or is one that scores all the same.
-		var rc recollection
+		var rc sequence.Scratch
 		var sums sparse.Tally
 		sums.Grow(d.Items())
 		for n := 3; n < len(stored); n += 1 + len(stored)/500 {
@@ -47,9 +48,9 @@ func TestSequencesAreStored(t *testing.T) {
 				}
 				continue
 			}
-			for k := range got.parts() {
+			for k := range got.Parts() {
 				for _, trail := range cftest.TrailsOf(d) {
-					got.score(k, trail, &rc, &sums)
+					got.Score(k, trail, &rc, &sums)
 				}
 			}
 		}
@@ -57,19 +58,21 @@ func TestSequencesAreStored(t *testing.T) {
 }
 
 func TestSequencesThatCannotBeAreRefused(t *testing.T) {
-	for what, spoil := range map[string]func(q *sequence){
-		"a visit of none":     func(q *sequence) { q.visits.ends[1] = q.visits.ends[0] },
-		"a visit of too many": func(q *sequence) { q.visits = visits{make([]int32, maxVisit+1), []int64{maxVisit + 1}, []uint32{1}} },
-		"visits in no order":  func(q *sequence) { q.visits.starts[0] = math.MaxUint32 },
-		"an unknown item":     func(q *sequence) { q.visits.items[3] = 80 },
-		"an item below 0":     func(q *sequence) { q.visits.items[3] = -1 },
-		"columns in no order": func(q *sequence) { q.moves[0].Columns[1] = q.moves[0].Columns[0] },
-		"no chance":           func(q *sequence) { q.moves[0].Values[2] = 0 },
-		"chance of no number": func(q *sequence) { q.moves[0].Values[2] = float32(math.Inf(1)) },
-		"no moves":            func(q *sequence) { q.moves[2] = moves{} },
+	for what, spoil := range map[string]func(q *sequence.Model){
+		"a visit of none": func(q *sequence.Model) { q.Visits.Ends[1] = q.Visits.Ends[0] },
+		"a visit of too many": func(q *sequence.Model) {
+			q.Visits = sequence.Visits{Items: make([]int32, sequence.MaxVisit+1), Ends: []int64{sequence.MaxVisit + 1}, Starts: []uint32{1}}
+		},
+		"visits in no order":  func(q *sequence.Model) { q.Visits.Starts[0] = math.MaxUint32 },
+		"an unknown item":     func(q *sequence.Model) { q.Visits.Items[3] = 80 },
+		"an item below 0":     func(q *sequence.Model) { q.Visits.Items[3] = -1 },
+		"columns in no order": func(q *sequence.Model) { q.Moves[0].Columns[1] = q.Moves[0].Columns[0] },
+		"no chance":           func(q *sequence.Model) { q.Moves[0].Values[2] = 0 },
+		"chance of no number": func(q *sequence.Model) { q.Moves[0].Values[2] = float32(math.Inf(1)) },
+		"no moves":            func(q *sequence.Model) { q.Moves[2] = sequence.Moves{} },
 	} {
 		d := cftest.Walks(3, 60, 80, 60)
-		q, err := sequenceOf(t.Context(), d, 2, nil)
+		q, err := sequence.Fit(t.Context(), d, 2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +83,7 @@ func TestSequencesThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
-func storeSequence(t *testing.T, q *sequence) []byte {
+func storeSequence(t *testing.T, q *sequence.Model) []byte {
 	t.Helper()
 	var stored bytes.Buffer
 	e := &encoder{digest: xxhash.New(), w: bufio.NewWriter(&stored)}
@@ -91,7 +94,7 @@ func storeSequence(t *testing.T, q *sequence) []byte {
 	return stored.Bytes()
 }
 
-func readSequence(stored []byte, items int) (*sequence, error) {
+func readSequence(stored []byte, items int) (*sequence.Model, error) {
 	d := &decoder{r: bufio.NewReader(bytes.NewReader(stored)), digest: xxhash.New()}
 	s := &Snapshot{algorithm: Blend}
 	if err := d.blend(s, items); err != nil {

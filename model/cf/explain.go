@@ -87,12 +87,12 @@ func (s *Snapshot) blendParts(history []feedback.Signal, t *feedback.Taste) func
 		if b.sequence == nil {
 			return
 		}
-		for k := range b.sequence.parts() {
+		for k := range b.sequence.Parts() {
 			total := sc.said[len(b.base)+k].total
 			if total <= 0 {
 				continue
 			}
-			b.sequence.explain(k, t.Trail, item, func(from int32, x float32) {
+			b.sequence.Explain(k, t.Trail, item, func(from int32, x float32) {
 				if i, ok := place[from]; ok {
 					into[i] += b.shares[len(b.base)+k] / total * x
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/linear"
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/dense"
 )
@@ -115,7 +116,7 @@ func (s *Snapshot) kernelBytes(history []feedback.Signal) int {
 		return fold + scored
 	}
 	bytes := fold + scored + rowBytes(&s.linear, t.Items) + rowBytes(&s.similar, t.Items)
-	s.blend.sequence.eachRow(t.Trail, func(m *sparse.Rows, items []int32) { bytes += rowBytes(m, items) })
+	s.blend.sequence.EachRow(t.Trail, func(m *sparse.Rows, items []int32) { bytes += rowBytes(m, items) })
 	return bytes
 }
 
@@ -152,7 +153,7 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 	if items <= easeItems {
 		plan.Parts = append(plan.Parts, Part{Algorithm: EASE, Settings: Settings{Lambda: 100}})
 	}
-	parts := len(plan.Parts) + (&sequence{}).parts()
+	parts := len(plan.Parts) + (&sequence.Model{}).Parts()
 	plan.shares = evenShares(parts)
 	for k := range plan.weights {
 		plan.weights[k] = evenShares(1 + parts + commonFeatures)

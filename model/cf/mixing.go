@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/attune-shop/attune/model/cf/eval"
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/parallel"
 )
 
@@ -106,7 +107,7 @@ func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, do
 	}
 	if h.Past.Dated() {
 		var err error
-		if s.blend.sequence, err = sequenceOf(ctx, h.Past, o.Workers, done); err != nil {
+		if s.blend.sequence, err = sequence.Fit(ctx, h.Past, o.Workers, done); err != nil {
 			return nil, nil, err
 		}
 	}

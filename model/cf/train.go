@@ -9,6 +9,7 @@ import (
 	"github.com/attune-shop/attune/model/cf/eval"
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/cf/linear"
+	"github.com/attune-shop/attune/model/cf/sequence"
 	"github.com/attune-shop/attune/model/cf/spectral"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/parallel"
@@ -168,7 +169,7 @@ func (s *Snapshot) fitBlend(ctx context.Context, d *feedback.Dataset, plan Plan,
 		}
 	}
 	if plan.sequenced {
-		s.blend.sequence, err = sequenceOf(ctx, d, o.Workers, parallel.Share(done, 1-1/steps, 1))
+		s.blend.sequence, err = sequence.Fit(ctx, d, o.Workers, parallel.Share(done, 1-1/steps, 1))
 	}
 	if err == nil && len(s.blend.weights[0]) != s.blend.features() {
 		err = fmt.Errorf("a blend of %d features has %d weights: %w", s.blend.features(), len(s.blend.weights[0]), event.ErrCorrupt)

@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"context"
@@ -45,9 +45,9 @@ type moving struct {
 	width int
 }
 
-// moves are the chances of getting from an item, the row, to others, the columns, within a
+// Moves are the chances of getting from an item, the row, to others, the columns, within a
 // visit: items x items, all above 0. The rows are stored, and nothing is derived.
-type moves struct{ sparse.Rows }
+type Moves struct{ sparse.Rows }
 
 // count returns the moves of visits, whose items are 0 to items-1:
 //
@@ -62,13 +62,13 @@ type moves struct{ sparse.Rows }
 //
 // O(interactions * moveSpan) time, O(items) memory a worker beside the result. The result does
 // not depend on the number of workers.
-func (k moving) count(ctx context.Context, v *visits, at *places, workers int, done func(float64)) (moves, error) {
+func (k moving) count(ctx context.Context, v *Visits, at *places, workers int, done func(float64)) (Moves, error) {
 	items := len(at.ends)
 	fade := make([]float64, moveSpan+1)
 	for distance := 1; distance <= moveSpan; distance++ {
 		fade[distance] = math.Exp(-float64(distance-1) / k.reach)
 	}
-	weight := k.weights(v.len())
+	weight := k.weights(v.Len())
 	parts := make([][]sparse.Candidate, items)
 	sums := sparse.NewSums(workers, items)
 	err := parallel.Each(ctx, items, workers, 64, done, func(worker, from, to int) error {
@@ -86,9 +86,9 @@ func (k moving) count(ctx context.Context, v *visits, at *places, workers int, d
 		return nil
 	})
 	if err != nil {
-		return moves{}, err
+		return Moves{}, err
 	}
-	return moves{sparse.Join(parts, items)}, nil
+	return Moves{sparse.Join(parts, items)}, nil
 }
 
 // weights returns what each of n visits counts, oldest first.
@@ -104,18 +104,18 @@ func (k moving) weights(n int) []float64 {
 }
 
 // move adds what place p of a visit says to s.
-func (k moving) move(v *visits, visit int, p int64, weight float64, fade []float64, s *sparse.Sums) {
+func (k moving) move(v *Visits, visit int, p int64, weight float64, fade []float64, s *sparse.Sums) {
 	if weight == 0 {
 		return
 	}
 	if k.direction != backward {
-		for q := p + 1; q < min(v.ends[visit], p+1+moveSpan); q++ {
-			s.Add(v.items[q], weight*fade[q-p])
+		for q := p + 1; q < min(v.Ends[visit], p+1+moveSpan); q++ {
+			s.Add(v.Items[q], weight*fade[q-p])
 		}
 	}
 	if k.direction != forward {
 		for q := p - 1; q >= max(v.from(visit), p-moveSpan); q-- {
-			s.Add(v.items[q], weight*fade[p-q])
+			s.Add(v.Items[q], weight*fade[p-q])
 		}
 	}
 }
@@ -137,7 +137,7 @@ func (k moving) shares(s *sparse.Sums) []sparse.Candidate {
 // twice returns the chances of getting from an item to others in two moves: the square of the
 // matrix of the hopFrom strongest entries of each row, of which the hopWidth strongest remain.
 // O(items * hopFrom^2).
-func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (moves, error) {
+func (m *Moves) twice(ctx context.Context, workers int, done func(float64)) (Moves, error) {
 	items := m.Len()
 	one := m.Best(hopFrom)
 	parts := make([][]sparse.Candidate, items)
@@ -162,9 +162,9 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 		return nil
 	})
 	if err != nil {
-		return moves{}, err
+		return Moves{}, err
 	}
-	return moves{sparse.Join(parts, items)}, nil
+	return Moves{sparse.Join(parts, items)}, nil
 }
 
 // score adds the moves from the newest items of a trail, newest first:
@@ -173,7 +173,7 @@ func (m *moves) twice(ctx context.Context, workers int, done func(float64)) (mov
 //
 // Terms whose exp is below fadeLeast, and items that the moves do not know, are left out.
 // O(last * row), and no memory.
-func (m *moves) score(trail []int32, decay float64, last int, t *sparse.Tally) {
+func (m *Moves) score(trail []int32, decay float64, last int, t *sparse.Tally) {
 	trail = trail[:min(len(trail), last)]
 	for k, item := range trail {
 		if k+1 < len(trail) {

@@ -1,4 +1,6 @@
-package cf
+// Package sequence says what comes next in a visit, by counts over earlier visits (Model): moves from
+// item to item, and memories of moments like the present one.
+package sequence
 
 import (
 	"context"
@@ -10,8 +12,8 @@ import (
 	"github.com/attune-shop/attune/model/parallel"
 )
 
-// moveCounts are the counts of a sequence; hops says that it is two moves that are counted.
-var moveCounts = []struct {
+// moveCounts are the counts of a model; hops says that it is two moves that are counted.
+var moveCounts = [...]struct {
 	moving
 	hops bool
 }{
@@ -23,13 +25,16 @@ var moveCounts = []struct {
 	{moving: moving{direction: around, reach: 3, shrink: 1, width: hopFrom}, hops: true},
 }
 
-// moveParts are the parts of a sequence that apply counts to a trail.
+// Stored is how many moves a model stores.
+const Stored = len(moveCounts)
+
+// moveParts are the parts of a model that apply counts to a trail.
 var moveParts = []struct {
 	count int
 	decay float64
 }{{0, .7}, {0, 1.5}, {1, 3}, {2, 1.5}, {3, 3}, {4, 1}, {5, 2}}
 
-// recallParts are the memories of a sequence, which share its visits.
+// recallParts are the memories of a model, which share its visits.
 var recallParts = []recalling{
 	{decay: 1.5, power: 4, future: .5, moments: recallMoments},
 	{decay: 3, power: 8, future: 1, moments: recallMoments},
@@ -45,27 +50,27 @@ const (
 	recentHalfLife = .02
 )
 
-// sequence says what comes next in a visit, by counts over earlier visits.
-type sequence struct {
-	visits  visits
-	moves   []moves
+// Model says what comes next in a visit, by counts over earlier visits.
+type Model struct {
+	Visits  Visits
+	Moves   []Moves
 	recalls []recall
-	// recent is the popularity of items in the newest visits.
-	recent []float32
+	// Recent is the popularity of items in the newest visits.
+	Recent []float32
 }
 
-// newSequence makes a sequence of what is stored of it, of items 0 to items-1.
-func newSequence(v visits, counted []moves, items int) *sequence {
-	q := &sequence{visits: v, moves: counted}
+// New makes a model of what is stored of it, of items 0 to items-1.
+func New(v Visits, counted []Moves, items int) *Model {
+	q := &Model{Visits: v, Moves: counted}
 	q.derive(items)
 	return q
 }
 
-// sequenceOf counts the visits of a dataset. Its error is that of the context.
-func sequenceOf(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (*sequence, error) {
+// Fit counts the visits of a dataset. Its error is that of the context.
+func Fit(ctx context.Context, d *feedback.Dataset, workers int, done func(float64)) (*Model, error) {
 	v, items := visitsOf(d), d.Items()
 	at := placesOf(&v, items)
-	var counted []moves
+	var counted []Moves
 	steps := float64(len(moveCounts) + 1)
 	for k, part := range moveCounts {
 		m, err := part.count(ctx, &v, &at, workers, parallel.Share(done, float64(k)/steps, float64(k+1)/steps))
@@ -79,14 +84,14 @@ func sequenceOf(ctx context.Context, d *feedback.Dataset, workers int, done func
 		}
 		counted = append(counted, m)
 	}
-	return newSequence(v, counted, items), ctx.Err()
+	return New(v, counted, items), ctx.Err()
 }
 
 // derive makes what is not stored: all but visits and moves.
-func (q *sequence) derive(items int) {
+func (q *Model) derive(items int) {
 	q.recalls = nil
 	for _, k := range recallParts {
-		m := recallOf(q.visits, items, k)
+		m := recallOf(q.Visits, items, k)
 		if first := q.recalls; len(first) > 0 && k.moments == first[0].moments {
 			// They find the same moments, which weigh something else: less memory, and less to read.
 			m.found.Ends, m.found.Columns, m.left = first[0].found.Ends, first[0].found.Columns, first[0].left
@@ -94,46 +99,46 @@ func (q *sequence) derive(items int) {
 		q.recalls = append(q.recalls, m)
 	}
 	sums := make([]float64, items)
-	for k, weight := range (moving{halfLife: recentHalfLife}).weights(q.visits.len()) {
-		for _, i := range q.visits.visit(k) {
+	for k, weight := range (moving{halfLife: recentHalfLife}).weights(q.Visits.Len()) {
+		for _, i := range q.Visits.visit(k) {
 			sums[i] += weight
 		}
 	}
-	q.recent = make([]float32, items)
+	q.Recent = make([]float32, items)
 	for i, sum := range sums {
-		q.recent[i] = float32(sum)
+		q.Recent[i] = float32(sum)
 	}
 }
 
-// parts is the number of its parts.
-func (q *sequence) parts() int { return len(moveParts) + len(recallParts) }
+// Parts is the number of its parts.
+func (q *Model) Parts() int { return len(moveParts) + len(recallParts) }
 
-// score adds what part k says of a trail to t.
-func (q *sequence) score(k int, trail []int32, rc *recollection, t *sparse.Tally) {
+// Score adds what part k says of a trail to t.
+func (q *Model) Score(k int, trail []int32, rc *Scratch, t *sparse.Tally) {
 	if k < len(moveParts) {
 		part := moveParts[k]
-		q.moves[part.count].score(trail, part.decay, moveTrail, t)
+		q.Moves[part.count].score(trail, part.decay, moveTrail, t)
 		return
 	}
 	q.recalls[k-len(moveParts)].score(trail, rc, t)
 }
 
-// explain tells what each place of a trail adds to what part k says of an item: of moves, for what a
+// Explain tells what each place of a trail adds to what part k says of an item: of moves, for what a
 // memory says comes from no one of them.
-func (q *sequence) explain(k int, trail []int32, item int32, each func(from int32, x float32)) {
+func (q *Model) Explain(k int, trail []int32, item int32, each func(from int32, x float32)) {
 	if k >= len(moveParts) {
 		return
 	}
 	part := moveParts[k]
 	for newer, from := range trail[:min(len(trail), moveTrail)] {
-		each(from, float32(math.Exp(-float64(newer)/part.decay))*q.moves[part.count].At(from, item))
+		each(from, float32(math.Exp(-float64(newer)/part.decay))*q.Moves[part.count].At(from, item))
 	}
 }
 
-// eachRow tells which rows score reads for a trail, of all parts.
-func (q *sequence) eachRow(trail []int32, each func(m *sparse.Rows, items []int32)) {
+// EachRow tells which rows Score reads for a trail, of all parts.
+func (q *Model) EachRow(trail []int32, each func(m *sparse.Rows, items []int32)) {
 	for _, part := range moveParts {
-		each(&q.moves[part.count].Rows, trail[:min(len(trail), moveTrail)])
+		each(&q.Moves[part.count].Rows, trail[:min(len(trail), moveTrail)])
 	}
 	newest := slices.Compact(slices.Sorted(slices.Values(trail[:min(len(trail), recallClicks)])))
 	for k := range q.recalls {

@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"math"
@@ -52,7 +52,7 @@ type recalling struct {
 // entry of found.
 type recall struct {
 	recalling
-	visits visits
+	visits Visits
 
 	// found has, for each item, the places of its newest moments, increasing, with x_p,i / |x_p|.
 	found sparse.Rows
@@ -64,7 +64,7 @@ type recall struct {
 
 // recallOf returns the memory of visits, whose items are 0 to items-1.
 // O(interactions * recallClicks^2).
-func recallOf(v visits, items int, k recalling) recall {
+func recallOf(v Visits, items int, k recalling) recall {
 	m := recall{recalling: k, visits: v}
 	m.index(items)
 	return m
@@ -73,13 +73,13 @@ func recallOf(v visits, items int, k recalling) recall {
 // index derives what is not stored.
 func (m *recall) index(items int) {
 	m.past = fading(m.decay, recallClicks, 0)
-	m.later = fading(m.future, maxVisit, recallFuture)
-	m.left = make([]uint8, len(m.visits.items))
-	m.found = sparse.NewRows(items, len(m.visits.items))
+	m.later = fading(m.future, MaxVisit, recallFuture)
+	m.left = make([]uint8, len(m.visits.Items))
+	m.found = sparse.NewRows(items, len(m.visits.Items))
 	counts := m.found.Ends
 	var x vector
-	for k := range m.visits.len() {
-		from, end := m.visits.from(k), m.visits.ends[k]
+	for k := range m.visits.Len() {
+		from, end := m.visits.from(k), m.visits.Ends[k]
 		for p := from; p < end; p++ {
 			m.left[p] = uint8(end - 1 - p)
 			if p < end-1 {
@@ -97,9 +97,9 @@ func (m *recall) index(items int) {
 		counts[i], next[i] = sum, sum
 	}
 	m.found.Columns, m.found.Values = make([]int32, sum), make([]float32, sum)
-	for k := m.visits.len() - 1; k >= 0; k-- {
+	for k := m.visits.Len() - 1; k >= 0; k-- {
 		from := m.visits.from(k)
-		for p := m.visits.ends[k] - 2; p >= from; p-- {
+		for p := m.visits.Ends[k] - 2; p >= from; p-- {
 			m.describe(&x, from, p)
 			length := x.length()
 			for n, i := range x.items[:x.n] {
@@ -167,13 +167,13 @@ func (x *vector) heaviest() {
 func (m *recall) describe(x *vector, from, p int64) {
 	x.n = 0
 	for r := p; r >= max(from, p-recallClicks+1); r-- {
-		x.add(m.visits.items[r], m.past[p-r])
+		x.add(m.visits.Items[r], m.past[p-r])
 	}
 }
 
-// recollection is memory that score uses again. The zero value is ready; it serves one call at
-// a time and any recall. It grows to 52 bytes a moment looked at.
-type recollection struct {
+// Scratch is memory that Score uses again. The zero value is ready; it serves one call at
+// a time and any Model. It grows to 52 bytes a moment looked at.
+type Scratch struct {
 	// slots is a hash table with open addressing, all 0 between calls.
 	slots []recallSlot
 	// used are the places in slots that are not 0, in the order of their filling.
@@ -197,7 +197,7 @@ type recallSay struct {
 // score adds what came after the moments like the trail, newest first, to t. Items that are not
 // known take their place and find nothing. O(recallClicks * moments), and no memory once rc has
 // grown.
-func (m *recall) score(trail []int32, rc *recollection, t *sparse.Tally) {
+func (m *recall) score(trail []int32, rc *Scratch, t *sparse.Tally) {
 	var x vector
 	for k, item := range trail[:min(len(trail), recallClicks)] {
 		x.add(item, m.past[k])
@@ -213,7 +213,7 @@ func (m *recall) score(trail []int32, rc *recollection, t *sparse.Tally) {
 		if cosine := slot.sum / length; cosine >= recallLikeness {
 			say, p := power(cosine, m.power), slot.moment-1
 			total += say
-			next := m.visits.items[p+1:][:min(int(m.left[p]), len(m.later))]
+			next := m.visits.Items[p+1:][:min(int(m.left[p]), len(m.later))]
 			dense.Fetch(next)
 			rc.says = append(rc.says, recallSay{next, say})
 		}
@@ -225,7 +225,7 @@ func (m *recall) score(trail []int32, rc *recollection, t *sparse.Tally) {
 }
 
 // look adds up the products of x and the moments found by its items in rc.
-func (m *recall) look(x *vector, length float32, rc *recollection) {
+func (m *recall) look(x *vector, length float32, rc *Scratch) {
 	// Moments that the rest of the items find only are not enough alike: the rest's length is
 	// as much as their product can be. So they are looked up, and not put in.
 	enter, rest, most := x.n, 0., 0

@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"cmp"
@@ -32,27 +32,27 @@ func TestVisitsAreCutAtPauses(t *testing.T) {
 				}
 				last := &want[len(want)-1]
 				last.items = append(last.items, x.Item)
-				last.items = last.items[max(0, len(last.items)-maxVisit):]
+				last.items = last.items[max(0, len(last.items)-MaxVisit):]
 			}
 		}
 		slices.SortFunc(want, func(a, b visit) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.user, b.user)) })
 		got := visitsOf(d)
-		if got.len() != len(want) || len(got.starts) != len(want) {
-			t.Fatalf("%s: %d visits, want %d", name, got.len(), len(want))
+		if got.Len() != len(want) || len(got.Starts) != len(want) {
+			t.Fatalf("%s: %d visits, want %d", name, got.Len(), len(want))
 		}
 		for k := range want {
-			if !slices.Equal(got.visit(k), want[k].items) || got.starts[k] != want[k].start {
-				t.Fatalf("%s: visit %d is %v from %d on, want %+v", name, k, got.visit(k), got.starts[k], want[k])
+			if !slices.Equal(got.visit(k), want[k].items) || got.Starts[k] != want[k].start {
+				t.Fatalf("%s: visit %d is %v from %d on, want %+v", name, k, got.visit(k), got.Starts[k], want[k])
 			}
 		}
-		for clicks := range int64(min(len(got.items)+2, 300)) {
+		for clicks := range int64(min(len(got.Items)+2, 300)) {
 			part := got.newest(clicks)
-			first := got.len() - part.len()
-			if int64(len(part.items)) > clicks || first > 0 && int64(len(part.items)+len(got.visit(first-1))) <= clicks {
-				t.Fatalf("%s: the newest %d are %d", name, clicks, len(part.items))
+			first := got.Len() - part.Len()
+			if int64(len(part.Items)) > clicks || first > 0 && int64(len(part.Items)+len(got.visit(first-1))) <= clicks {
+				t.Fatalf("%s: the newest %d are %d", name, clicks, len(part.Items))
 			}
-			for k := range part.len() {
-				if !slices.Equal(part.visit(k), got.visit(first+k)) || part.starts[k] != got.starts[first+k] {
+			for k := range part.Len() {
+				if !slices.Equal(part.visit(k), got.visit(first+k)) || part.Starts[k] != got.Starts[first+k] {
 					t.Fatalf("%s: the newest %d are other ones", name, clicks)
 				}
 			}
@@ -66,7 +66,7 @@ func TestAPauseOfHalfAnHourEndsNoVisit(t *testing.T) {
 	b.Add("u", "b", 1, feedback.VisitGap)
 	b.Add("u", "c", 1, 2*feedback.VisitGap+1)
 	got := visitsOf(b.Build())
-	if !reflect.DeepEqual(got, visits{items: []int32{0, 1, 2}, ends: []int64{2, 3}, starts: []uint32{0, 2*feedback.VisitGap + 1}}) {
+	if !reflect.DeepEqual(got, Visits{Items: []int32{0, 1, 2}, Ends: []int64{2, 3}, Starts: []uint32{0, 2*feedback.VisitGap + 1}}) {
 		t.Fatalf("%+v", got)
 	}
 }

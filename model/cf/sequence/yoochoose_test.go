@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"strconv"
@@ -88,7 +88,7 @@ func TestYoochoose(t *testing.T) {
 	d, trails, nexts := sessions(t, 10)
 	v := visitsOf(d)
 	at := placesOf(&v, d.Items())
-	count := func(k moving) moves {
+	count := func(k moving) Moves {
 		m, err := k.count(t.Context(), &v, &at, 2, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestYoochoose(t *testing.T) {
 		t.Fatal(err)
 	}
 	memory := recallOf(v, d.Items(), recalling{decay: 1.5, power: 4, future: .5, moments: 2000})
-	var rc recollection
+	var rc Scratch
 	for _, test := range []struct {
 		part    string
 		hr, mrr float64

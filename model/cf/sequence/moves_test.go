@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"math"
@@ -29,10 +29,10 @@ func TestMovesAreShares(t *testing.T) {
 			}
 			n := d.Items()
 			c := make([]float64, n*n)
-			for visit := range v.len() {
+			for visit := range v.Len() {
 				items, weight := v.visit(visit), 1.
 				if k.halfLife > 0 {
-					weight = math.Pow(2, -float64(v.len()-1-visit)/float64(v.len())/k.halfLife)
+					weight = math.Pow(2, -float64(v.Len()-1-visit)/float64(v.Len())/k.halfLife)
 				}
 				for p, i := range items {
 					for q := p + 1; q < len(items) && q-p <= moveSpan; q++ {
@@ -63,7 +63,7 @@ func TestMovesAreShares(t *testing.T) {
 }
 
 // holdMoves holds scores and two hops to their formulas.
-func holdMoves(t *testing.T, d *feedback.Dataset, m *moves) {
+func holdMoves(t *testing.T, d *feedback.Dataset, m *Moves) {
 	t.Helper()
 	var sums sparse.Tally
 	sums.Grow(d.Items())

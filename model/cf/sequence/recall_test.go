@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"math"
@@ -24,7 +24,7 @@ func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
 		for _, k := range recallings {
 			m := recallOf(v, d.Items(), k)
 			var sums sparse.Tally
-			var rc recollection
+			var rc Scratch
 			sums.Grow(d.Items())
 			held := 0
 			for _, trail := range cftest.TrailsOf(d) {
@@ -43,7 +43,7 @@ func TestRecallIsTheFutureOfMomentsAlike(t *testing.T) {
 }
 
 // remembered is the formula of recall; it is not sure where a cosine is about recallLikeness.
-func remembered(v *visits, k recalling, trail []int32) (t map[int32]float64, sure bool) {
+func remembered(v *Visits, k recalling, trail []int32) (t map[int32]float64, sure bool) {
 	describe := func(newestFirst []int32) (x map[int32]float64, length float64) {
 		x = map[int32]float64{}
 		for back, item := range newestFirst[:min(len(newestFirst), recallClicks)] {
@@ -57,7 +57,7 @@ func remembered(v *visits, k recalling, trail []int32) (t map[int32]float64, sur
 	present, length := describe(trail)
 	t, sure = map[int32]float64{}, true
 	looked, total := map[int32]int{}, recallShrink
-	for visit := v.len() - 1; visit >= 0; visit-- {
+	for visit := v.Len() - 1; visit >= 0; visit-- {
 		items := v.visit(visit)
 		for p := len(items) - 2; p >= 0; p-- {
 			past := slices.Clone(items[:p+1])

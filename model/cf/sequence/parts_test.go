@@ -1,4 +1,4 @@
-package cf
+package sequence
 
 import (
 	"math/rand/v2"
@@ -49,9 +49,9 @@ func TestPartsDoNotDependOnWorkers(t *testing.T) {
 
 // parts of one dataset, and the memory to score with.
 type parts struct {
-	moves  moves
+	moves  Moves
 	recall recall
-	rc     recollection
+	rc     Scratch
 	sums   sparse.Tally
 }
 
