@@ -19,6 +19,7 @@ var floors = []struct {
 	never []string
 }{
 	{"model/", []string{module + "store", module + "server", module + "cmd", module + "gen", "google.golang.org/grpc", "google.golang.org/protobuf"}},
+	{"model/cf/eval/", []string{module + "model/cf/linear", module + "model/cf/spectral", module + "model/cf/sequence"}},
 	{"store/", []string{module + "server", module + "cmd", module + "gen", "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{"server/", []string{module + "cmd"}},
 }
@@ -104,6 +105,7 @@ func TestForbidden(t *testing.T) {
 	}{
 		{"model/cf/als.go", module + "store", true},
 		{"model/cf/als.go", module + "model/event", false},
+		{"model/cf/eval/hold.go", module + "model/cf/linear", true},
 		{"model/cf/als_test.go", module + "gen/attune/v1", false},
 		{"store/history/shard.go", module + "server/wire", true},
 		{"store/history/shard.go", "github.com/cockroachdb/pebble/v2", true},

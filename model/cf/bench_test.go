@@ -15,12 +15,12 @@ func largeShop(algorithm string) (*Snapshot, []feedback.Signal) {
 	const items, width, rank = 50_000, 200, 64
 	random := rand.New(rand.NewPCG(1, 0))
 	s := &Snapshot{algorithm: algorithm}
-	parts := make([][]sparse.Candidate, items)
+	parts := make([][]Candidate, items)
 	for i := range items {
 		s.itemIDs = append(s.itemIDs, cftest.Name("i", i))
 		s.popular = append(s.popular, random.Float32())
 		for k := range width {
-			parts[i] = append(parts[i], sparse.Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
+			parts[i] = append(parts[i], Candidate{Item: int32(k*items/width + random.IntN(items/width)), Score: random.Float32()})
 		}
 	}
 	s.linear = sparse.Join(parts, items)

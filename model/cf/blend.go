@@ -72,11 +72,11 @@ type blending struct {
 	// mix is empty between calls.
 	mix sparse.Tally
 	// candidates are what is ranked, and features has a row for each.
-	candidates []sparse.Candidate
+	candidates []Candidate
 	features   []float32
 	weights    []float32
 	// known are the candidates of the history.
-	known []sparse.Candidate
+	known []Candidate
 	// at of an item is its place among the candidates and 1 more, 0 between calls.
 	at []int32
 }
@@ -145,18 +145,18 @@ func (m *blending) nominate(known, only []int32, n int, closed func(item int32) 
 			continue
 		}
 		m.at[item] = 1
-		m.candidates = append(m.candidates, sparse.Candidate{Item: item, Score: m.mix.Sum[item]})
+		m.candidates = append(m.candidates, Candidate{Item: item, Score: m.mix.Sum[item]})
 	}
 	if only != nil {
 		m.mix.Reset()
 	} else {
 		for _, item := range known {
-			m.known = append(m.known, sparse.Candidate{Item: item, Score: m.mix.Sum[item]})
+			m.known = append(m.known, Candidate{Item: item, Score: m.mix.Sum[item]})
 			m.mix.Sum[item] = 0
 		}
 		m.candidates = m.mix.Drain(m.candidates)
 		if closed != nil {
-			shut := func(c sparse.Candidate) bool { return closed(c.Item) }
+			shut := func(c Candidate) bool { return closed(c.Item) }
 			m.candidates, m.known = slices.DeleteFunc(m.candidates, shut), slices.DeleteFunc(m.known, shut)
 		}
 		m.candidates = append(sparse.KeepBest(m.candidates, blendCandidates), m.known...)
@@ -251,7 +251,7 @@ var logLeastChance = logarithm(leastChance)
 func logarithm(x float32) float32 { return float32(math.Log(float64(x))) }
 
 // scoreBlend ranks the candidates: a score is the chance of an item beside the best one's.
-func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []sparse.Candidate {
+func (s *Snapshot) scoreBlend(sc *Scratch, only []int32) []Candidate {
 	m := s.collect(sc, only, nil)
 	width, best := s.blend.features(), float32(math.Inf(-1))
 	m.weights = slices.Grow(m.weights[:0], width)[:width]

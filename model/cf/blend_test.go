@@ -78,7 +78,7 @@ func TestBlendFeatures(t *testing.T) {
 		for k := range given {
 			given[k] = chances(s, k, history)
 			for j, x := range given[k] {
-				among := k >= len(b.base) || b.base[k] != ALS || slices.ContainsFunc(m.candidates, func(c sparse.Candidate) bool { return c.Item == int32(j) })
+				among := k >= len(b.base) || b.base[k] != ALS || slices.ContainsFunc(m.candidates, func(c Candidate) bool { return c.Item == int32(j) })
 				if x > 0 && among {
 					total[k] += x
 				}

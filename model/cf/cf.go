@@ -1,19 +1,13 @@
-// Package cf is collaborative filtering: what visitors did becomes a Dataset, a Dataset
-// becomes a Snapshot, and a Snapshot scores items for a visitor of whom nothing is known
-// but recent interactions.
+// Package cf is collaborative filtering: what visitors did (feedback.Dataset) becomes a Snapshot, and
+// a Snapshot scores items for a visitor of whom nothing is known but recent interactions.
 //
-// The path: Builder -> Dataset (dataset.go) -> Evaluate (evaluate.go) on what is held out
-// (holdout.go, draw.go), within a budget (cost.go), with the Settings that are tried (settings.go),
-// and why (choice.go) -> Fit (train.go) -> Snapshot (snapshot.go, score.go, explain.go; its binary
-// form in encode.go, encodeblend.go and decode.go).
+// The path: Evaluate (evaluate.go) on what is held out (eval.Hold), within a budget (cost.go), with the
+// Settings that are tried (settings.go), and why (choice.go) -> Fit (train.go) -> Snapshot (snapshot.go,
+// score.go, explain.go; its binary form in encode.go, encodeblend.go and decode.go).
 //
-// The algorithms: ease.go with gram.go; spectrum.go with eigen.go, spectral.go, filtertrial.go and
-// spectralchoice.go; als.go with foldin.go; knn.go; together.go; popularity.go. A blend of them
-// (blend.go, situation.go; made by mixing.go and softmax.go) also has a sequence (sequence.go:
-// visits.go, moves.go, recall.go). What a history says to any of them is in taste.go.
-//
-// Measure (measure.go, metrics.go, bootstrap.go) asks a Snapshot for the lists of Cases
-// (case.go) by a Protocol (protocol.go), in Evaluate and in `attune evaluate` alike.
+// The algorithms are packages of their own, none of which knows this one: linear, spectral and
+// sequence, over feedback, eval and sparse. Here are ALS (als.go, foldin.go), and the blend of all of
+// them (blend.go, situation.go; made by mixing.go and softmax.go).
 //
 // Everything is pure and deterministic: the same dataset, options and seed give the same
 // bytes, whatever the order in which interactions were added and however many workers ran.

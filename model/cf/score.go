@@ -35,8 +35,8 @@ type Scratch struct {
 	taste feedback.Taste
 	// tally is empty between calls.
 	tally sparse.Tally
-	seeds []sparse.Candidate
-	out   []sparse.Candidate
+	seeds []Candidate
+	out   []Candidate
 	fold  folding
 	blending
 }
@@ -49,7 +49,7 @@ type Scratch struct {
 // item's row, O(history * row). ALS: fold-in of the visitor's factors, O(history rank +
 // rank^2), then O(rank) an item. A blend: what its parts take, and O(candidates features).
 // Popularity: the most popular items, whatever the history.
-func (s *Snapshot) Score(history []feedback.Signal, sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) Score(history []feedback.Signal, sc *Scratch) []Candidate {
 	sc.out = sc.out[:0]
 	if s.algorithm == Popularity {
 		sc.out = append(sc.out, s.best[:min(len(s.best), popularHead)]...)
@@ -71,7 +71,7 @@ func (s *Snapshot) Score(history []feedback.Signal, sc *Scratch) []sparse.Candid
 // ScoreItems is Score for when the given items matter only: where the history speaks for
 // them they are in the result, which may hold others, too. Items that the model does not know
 // are left out, and a blend ranks those that repeat once.
-func (s *Snapshot) ScoreItems(history []feedback.Signal, items []int32, sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) ScoreItems(history []feedback.Signal, items []int32, sc *Scratch) []Candidate {
 	if s.algorithm != ALS && s.algorithm != Blend {
 		return s.Score(history, sc)
 	}
@@ -85,7 +85,7 @@ func (s *Snapshot) ScoreItems(history []feedback.Signal, items []int32, sc *Scra
 			if i < 0 || int(i) >= len(s.itemIDs) {
 				continue
 			}
-			sc.out = append(sc.out, sparse.Candidate{Item: i, Score: dense.Dot(sc.fold.user, s.factor(i))})
+			sc.out = append(sc.out, Candidate{Item: i, Score: dense.Dot(sc.fold.user, s.factor(i))})
 		}
 	}
 	return sc.out
@@ -100,16 +100,16 @@ type scorer struct {
 	scratch  Scratch
 }
 
-func (s *scorer) Score(history []feedback.Signal) []sparse.Candidate {
+func (s *scorer) Score(history []feedback.Signal) []Candidate {
 	return s.snapshot.Score(history, &s.scratch)
 }
 
-func (s *scorer) ScoreItems(history []feedback.Signal, items []int32) []sparse.Candidate {
+func (s *scorer) ScoreItems(history []feedback.Signal, items []int32) []Candidate {
 	return s.snapshot.ScoreItems(history, items, &s.scratch)
 }
 
 // scoreRows adds the rows of the history up.
-func (s *Snapshot) scoreRows(m *sparse.Rows, sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) scoreRows(m *sparse.Rows, sc *Scratch) []Candidate {
 	s.scatter(m, sc)
 	sc.out = sc.tally.Drain(sc.out)
 	return sc.out
@@ -147,14 +147,14 @@ func (s *Snapshot) scatter(m *sparse.Rows, sc *Scratch) {
 
 // scoreFactors folds the visitor in and scores all items of a small catalog, or the
 // candidates of a large one.
-func (s *Snapshot) scoreFactors(sc *Scratch) []sparse.Candidate {
+func (s *Snapshot) scoreFactors(sc *Scratch) []Candidate {
 	if !s.foldIn(&sc.taste, &sc.fold) {
 		return sc.out
 	}
 	if len(s.itemIDs) <= FullScanItems {
 		sc.out = slices.Grow(sc.out, len(s.itemIDs))
 		for i := range s.itemIDs {
-			sc.out = append(sc.out, sparse.Candidate{Item: int32(i)})
+			sc.out = append(sc.out, Candidate{Item: int32(i)})
 		}
 	} else {
 		s.nominate(sc)
@@ -171,7 +171,7 @@ func (s *Snapshot) nominate(sc *Scratch) {
 	sc.tally.Grow(len(s.itemIDs))
 	sc.seeds = sc.seeds[:0]
 	for k, item := range sc.taste.Items {
-		sc.seeds = append(sc.seeds, sparse.Candidate{Item: item, Score: sc.taste.Values[k]})
+		sc.seeds = append(sc.seeds, Candidate{Item: item, Score: sc.taste.Values[k]})
 	}
 	for _, seed := range sparse.KeepBest(sc.seeds, factorSeeds) {
 		columns, values := s.near.Row(seed.Item)

@@ -6,14 +6,13 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/feedback"
-	"github.com/attune-shop/attune/model/cf/sparse"
 )
 
 // checkExplain holds Explain to scores: the parts of the history must add up to the score.
 func checkExplain(t *testing.T, s *Snapshot, history []feedback.Signal) {
 	t.Helper()
 	var sc Scratch
-	for _, c := range append([]sparse.Candidate(nil), s.Score(history, &sc)...) {
+	for _, c := range append([]Candidate(nil), s.Score(history, &sc)...) {
 		var share float64
 		for k, part := range s.Explain(history, c.Item) {
 			share += float64(part.Share)

@@ -31,7 +31,7 @@ type Snapshot struct {
 
 	// What follows is derived from the fields above.
 	index map[string]int32
-	best  []sparse.Candidate
+	best  []Candidate
 	// gram is what the systems of all visitors have in common, rank x rank.
 	gram blas32.General
 	// near are the factorNear best of each row of similar, where ALS is to look among them.
@@ -62,16 +62,16 @@ func (s *Snapshot) ItemID(i int32) string {
 }
 
 // Similar returns up to n items that the same users chose, best first.
-func (s *Snapshot) Similar(item int32, n int) []sparse.Candidate { return top(&s.similar, item, n) }
+func (s *Snapshot) Similar(item int32, n int) []Candidate { return top(&s.similar, item, n) }
 
 // Together returns up to n items that are bought with it, best first; none where it was
 // not in two baskets with any.
-func (s *Snapshot) Together(item int32, n int) []sparse.Candidate { return top(&s.together, item, n) }
+func (s *Snapshot) Together(item int32, n int) []Candidate { return top(&s.together, item, n) }
 
 // Popular returns all items, best first. The caller must not change it.
-func (s *Snapshot) Popular() []sparse.Candidate { return s.best }
+func (s *Snapshot) Popular() []Candidate { return s.best }
 
-func top(m *sparse.Rows, item int32, n int) []sparse.Candidate {
+func top(m *sparse.Rows, item int32, n int) []Candidate {
 	all := sparse.KeepBest(m.Candidates(item, nil), n)
 	sparse.ByScore(all)
 	return all
@@ -80,10 +80,10 @@ func top(m *sparse.Rows, item int32, n int) []sparse.Candidate {
 // derive makes what is not stored.
 func (s *Snapshot) derive() *Snapshot {
 	s.index = make(map[string]int32, len(s.itemIDs))
-	s.best = make([]sparse.Candidate, len(s.itemIDs))
+	s.best = make([]Candidate, len(s.itemIDs))
 	for i, id := range s.itemIDs {
 		s.index[id] = int32(i)
-		s.best[i] = sparse.Candidate{Item: int32(i), Score: s.popular[i]}
+		s.best[i] = Candidate{Item: int32(i), Score: s.popular[i]}
 	}
 	sparse.ByScore(s.best)
 	if s.factors.Cols > 0 {

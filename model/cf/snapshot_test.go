@@ -15,7 +15,6 @@ import (
 
 	"github.com/attune-shop/attune/model/cf/cftest"
 	"github.com/attune-shop/attune/model/cf/feedback"
-	"github.com/attune-shop/attune/model/cf/sparse"
 	"github.com/attune-shop/attune/model/event"
 )
 
@@ -67,7 +66,7 @@ func TestSnapshotServesTheSameWhenRead(t *testing.T) {
 func TestListsAreInOrder(t *testing.T) {
 	s := trained(t, ItemKNN)
 	for i := range int32(s.Items()) {
-		for _, list := range [][]sparse.Candidate{s.Similar(i, 4), s.Together(i, 4), s.Popular()} {
+		for _, list := range [][]Candidate{s.Similar(i, 4), s.Together(i, 4), s.Popular()} {
 			for k := range list {
 				if k > 0 && list[k].Score > list[k-1].Score {
 					t.Fatalf("list of %d: %v", i, list)
