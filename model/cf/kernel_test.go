@@ -149,7 +149,7 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 		build.AddBasket([]string{kernelItem(item)})
 	}
 	d := build.Build()
-	plan := Plan{Algorithm: Blend, Parts: []Part{{Algorithm: ItemKNN}, {Algorithm: ALS, Settings: Settings{Lambda: 4}}}}
+	plan := Plan{Algorithm: Blend, sequenced: true, Parts: []Part{{Algorithm: ItemKNN}, {Algorithm: ALS, Settings: Settings{Lambda: 4}}}}
 	if items <= easeItems {
 		plan.Parts = append(plan.Parts, Part{Algorithm: EASE, Settings: Settings{Lambda: 100}})
 	}

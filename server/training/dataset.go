@@ -8,7 +8,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 )
 
-// collector turns events into a cf.Dataset.
+// collector turns events into a feedback.Dataset.
 type collector struct {
 	weights feedback.Weights
 	builder *feedback.Builder
