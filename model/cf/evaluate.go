@@ -2,7 +2,6 @@ package cf
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/attune-shop/attune/model/cf/eval"
@@ -157,7 +156,7 @@ func (o Options) best(trials []*trial) *trial {
 		case best == nil:
 			best = t
 		case best.plan.Algorithm != Popularity && (t.plan.Algorithm == Blend || t.plan.Algorithm == Spectral):
-			gain, doubt := difference(t.measured.Values(o.Protocol.Metric()), best.measured.Values(o.Protocol.Metric()))
+			gain, doubt := eval.Difference(t.measured.Values(o.Protocol.Metric()), best.measured.Values(o.Protocol.Metric()))
 			if gain > doubt {
 				best = t
 			}
@@ -166,19 +165,6 @@ func (o Options) best(trials []*trial) *trial {
 		}
 	}
 	return best
-}
-
-// difference returns the mean of a[i] - b[i] and its standard error.
-func difference(a, b []float64) (mean, standardError float64) {
-	var squares float64
-	n := float64(len(a))
-	for i := range a {
-		mean += (a[i] - b[i]) / n
-	}
-	for i := range a {
-		squares += (a[i] - b[i] - mean) * (a[i] - b[i] - mean)
-	}
-	return mean, math.Sqrt(squares) / n
 }
 
 // tries are the algorithms to evaluate for all the data, of which what is chosen is to be fitted;

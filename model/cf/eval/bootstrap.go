@@ -35,12 +35,17 @@ func Bootstrap(values []float64, seed int64) Interval {
 // one is better than the other where the interval does not hold 0. It panics where one has
 // more cases than the other.
 func BootstrapDifference(a, b []float64, seed int64) Interval {
+	return Bootstrap(differences(a, b), seed)
+}
+
+// differences returns a[i] - b[i]. It panics where one is longer than the other.
+func differences(a, b []float64) []float64 {
 	if len(a) != len(b) {
 		panic("eval: differences of measurements over other cases")
 	}
-	differences := make([]float64, len(a))
+	all := make([]float64, len(a))
 	for i := range a {
-		differences[i] = a[i] - b[i]
+		all[i] = a[i] - b[i]
 	}
-	return Bootstrap(differences, seed)
+	return all
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"math"
 	"testing"
 
 	"github.com/attune-shop/attune/model/cf/cftest"
@@ -24,5 +25,17 @@ func TestBootstrap(t *testing.T) {
 	}
 	if Bootstrap(nil, 1) != (Interval{}) {
 		t.Error("an interval of nothing")
+	}
+}
+
+func TestDifference(t *testing.T) {
+	middle, doubt := Difference([]float64{3, 5, 4, 8}, []float64{2, 3, 1, 4}) // 1, 2, 3 and 4
+	if middle != 2.5 || !cftest.Near(doubt, math.Sqrt(5./3/4), 1e-12) {
+		t.Errorf("%g with an error of %g", middle, doubt)
+	}
+	for _, few := range [][]float64{nil, {7}} {
+		if _, doubt := Difference(few, few); doubt != 0 {
+			t.Errorf("an error of %g of %v", doubt, few)
+		}
 	}
 }

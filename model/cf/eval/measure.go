@@ -169,29 +169,36 @@ func MeasureLists(lists [][]int32, cases []Case, p Protocol, items int) (*Measur
 
 // means sets the metrics of lists of k.
 func (m *Measurement) means(k int) {
-	for column, metric := range listMetrics {
-		var sum float64
-		for i := range m.lists {
-			sum += m.lists[i][column]
-		}
-		m.Metrics[metric.At(k)] = sum / float64(max(1, len(m.lists)))
+	for _, metric := range listMetrics {
+		m.Metrics[metric.At(k)], _ = mean(m.Values(metric))
 	}
 }
 
-// Errors returns the standard errors of the means, by name: with s the standard deviation of a
-// metric over n lists, s / sqrt(n). They are 0 where there are fewer than two lists.
+// Errors returns the standard errors of the means, by name.
 func (m *Measurement) Errors(k int) map[string]float64 {
 	all := map[string]float64{}
-	n := float64(len(m.lists))
-	for column, metric := range listMetrics {
-		var squares float64
-		for i := range m.lists {
-			x := m.lists[i][column] - m.Metrics[metric.At(k)]
-			squares += x * x
-		}
-		all[metric.At(k)] = math.Sqrt(squares / max(1, n*(n-1)))
+	for _, metric := range listMetrics {
+		_, all[metric.At(k)] = mean(m.Values(metric))
 	}
 	return all
+}
+
+// Difference returns the mean of a[i] - b[i], where both are of case i, and its standard error.
+func Difference(a, b []float64) (_, standardError float64) { return mean(differences(a, b)) }
+
+// mean returns the mean of n numbers and its standard error: with s the standard deviation of the
+// sample, s / sqrt(n), and 0 where there are fewer than two.
+func mean(values []float64) (_, standardError float64) {
+	n := float64(len(values))
+	var sum, squares float64
+	for _, x := range values {
+		sum += x
+	}
+	middle := sum / max(1, n)
+	for _, x := range values {
+		squares += (x - middle) * (x - middle)
+	}
+	return middle, math.Sqrt(squares / max(1, n*(n-1)))
 }
 
 // coverage is the share of all items that any of them listed.
