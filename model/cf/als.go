@@ -134,7 +134,7 @@ func (g *gradient) solve(gram blas32.General, b float32, columns []int32, values
 	common := func(v, into []float32) { // what does not depend on the columns, times v
 		clear(into)
 		dense.Axpy(b, v, into)
-		dense.Gemv(gram, v, into)
+		dense.AddAllRows(gram, v, into)
 	}
 	common(x, g.residual)
 	for i, r := range g.residual {

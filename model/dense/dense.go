@@ -61,8 +61,9 @@ func AddRows(y blas32.General, rows []int32, c, into []float32) {
 	addRows(y, rows, c[:len(rows)], into)
 }
 
-// Gemv adds A^T x to into, of A, m x n, x of m and into of n numbers. O(m n).
-func Gemv(a blas32.General, x, into []float32) {
+// AddAllRows adds A^T x to into: AddRows of every row of A, m x n, with x of m and into of n numbers.
+// O(m n).
+func AddAllRows(a blas32.General, x, into []float32) {
 	checkMatrix(a)
 	if len(x) != a.Rows || len(into) != a.Cols {
 		panic(fmt.Sprintf("dense: %d numbers times %d x %d, added to %d", len(x), a.Rows, a.Cols, len(into)))

@@ -101,7 +101,7 @@ func checkDotsAndSums(t *testing.T, y blas32.General, rows []int32) {
 	begin := slices.Clone(sum)
 	Dots(y, rows, x, into)
 	AddRows(y, rows, c, sum)
-	Gemv(y, all, product)
+	AddAllRows(y, all, product)
 	for k, r := range rows {
 		var want float64
 		for j := range x {
@@ -130,9 +130,9 @@ func TestWrongShapesPanic(t *testing.T) {
 	for name, call := range map[string]func(){
 		"dot":   func() { Dot(make([]float32, 3), make([]float32, 2)) },
 		"row":   func() { Dots(a, []int32{3}, make([]float32, 4), make([]float32, 1)) },
-		"width": func() { Gemv(a, make([]float32, 3), make([]float32, 3)) },
+		"width": func() { AddAllRows(a, make([]float32, 3), make([]float32, 3)) },
 		"stride": func() {
-			Gemv(blas32.General{Rows: 3, Cols: 4, Stride: 4, Data: a.Data[:11]}, make([]float32, 3), make([]float32, 4))
+			AddAllRows(blas32.General{Rows: 3, Cols: 4, Stride: 4, Data: a.Data[:11]}, make([]float32, 3), make([]float32, 4))
 		},
 		"square": func() { _ = Invert(t.Context(), a, 1, nil) },
 	} {
