@@ -29,8 +29,8 @@ const (
 //	EASE      n^3 / 2 dense, s / 2 sparse
 //	ALS       iterations (alsSteps + 1) (4 p r + (users + n) r^2) vector
 //	ItemKNN   s sparse
-//	Spectral  for each list of a user 20 (8 p + n k) filtered, and 90 listTime, to choose k
-//	          factors and the rest; for each item 10 p + n k filtered
+//	Spectral  for each list of a user 8 p + n k filtered a source, and listTime a list, to choose k
+//	          factors and the rest (spectral.Tried); for each item 10 p + n k filtered
 //	Blend     blendTime a list; its parts are fitted already
 //
 // and listTime a list. In a large catalog ALS takes ItemKNN's neighbours, too.
@@ -54,8 +54,9 @@ func (h *chooser) cost(algorithm string, o Options) time.Duration {
 		}
 	case Spectral:
 		n, pairs, k := float64(d.ByItem().Len()), float64(d.Pairs()), float64(spectral.First.Factors)
-		lists := float64(min(len(h.Cases), o.EvaluatedUsers))
-		seconds = (lists*20*(8*pairs+n*k)+n*(10*pairs+n*k))/filterRate + 90*lists*listTime.Seconds()
+		cases := float64(min(len(h.Cases), o.EvaluatedUsers))
+		sources, lists := spectral.Tried()
+		seconds = (cases*float64(sources)*(8*pairs+n*k)+n*(10*pairs+n*k))/filterRate + cases*float64(lists)*listTime.Seconds()
 	case ItemKNN:
 		seconds = squares / sparseRate
 	case Blend:

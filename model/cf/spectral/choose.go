@@ -17,6 +17,23 @@ var (
 	triedSharpening = []float64{0, 1, 1.5, 2, 2.5, 3}
 )
 
+// passes are what Choose tries one after the other, from the best so far.
+var passes = [...]func(Filter) []Filter{blends, exponents, widths, closeBlends}
+
+// Tried is what Choose takes for a case: from how many sources, each of which goes through the graph,
+// how many lists are made, at most.
+func Tried() (sources, lists int) {
+	for _, vary := range passes {
+		different := map[source]bool{}
+		for _, set := range vary(First) {
+			different[set.step().source], different[set.smooth().source] = true, true
+			lists++
+		}
+		sources += len(different)
+	}
+	return sources, lists
+}
+
 // First is what Choose begins with, and what is taken unseen.
 var First = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 
@@ -24,7 +41,8 @@ var First = Filter{Factors: 512, LowPass: .1, Exponent: .1, Sharpening: 2}
 // protocol's metric, and what it reached. The weight of the low-pass is tried with every sharpening,
 // then the exponent, and the number of factors with every weight, each with the best of the
 // others so far, then what is next to the weight and the sharpening; of equally good settings
-// the first stays. A case goes through the graph about eighty times and gets 86 lists at most.
+// the first stays. A case goes through the graph about eighty times (Tried, and four times more to
+// sharpen each) and gets 86 lists at most.
 func Choose(ctx context.Context, past *feedback.Dataset, cases []eval.Case, p eval.Protocol, seed int64, workers int, done func(float64)) (Filter, *eval.Measurement, error) {
 	most := slices.Max(triedFactors)
 	s, err := newSpectrum(ctx, past, most, seed, workers, parallel.Share(done, 0, .2))
@@ -34,7 +52,6 @@ func Choose(ctx context.Context, past *feedback.Dataset, cases []eval.Case, p ev
 	best := First
 	t, reached := s.newTrial(past, cases, p, workers), (*eval.Measurement)(nil)
 	metric := p.Metric().At(p.K)
-	passes := []func(Filter) []Filter{blends, exponents, widths, closeBlends}
 	for pass, vary := range passes {
 		within := parallel.Share(done, .2+.8*float64(pass)/float64(len(passes)), .2+.8*float64(pass+1)/float64(len(passes)))
 		settings := vary(best)
