@@ -103,7 +103,7 @@ func (s *Snapshot) collect(sc *Scratch, only []int32, closed func(item int32) bo
 			m.mix.AddRow(b.shares[k]/said.total, said.items, said.scores)
 		}
 	}
-	m.nominate(sc.taste.Items, only, n, closed)
+	m.pick(sc.taste.Items, only, n, closed)
 	s.askFactors(sc)
 	s.describe(sc)
 	return m
@@ -136,9 +136,9 @@ func (s *Snapshot) rowsOf(algorithm string) *sparse.Rows {
 	return &s.linear
 }
 
-// nominate picks the candidates among items 0 to n-1, each once, numbers them in at, and empties
+// pick picks the candidates among items 0 to n-1, each once, numbers them in at, and empties
 // the mix.
-func (m *blending) nominate(known, only []int32, n int, closed func(item int32) bool) {
+func (m *blending) pick(known, only []int32, n int, closed func(item int32) bool) {
 	m.candidates, m.known = m.candidates[:0], m.known[:0]
 	for _, item := range only {
 		if item < 0 || int(item) >= n || m.at[item] > 0 {

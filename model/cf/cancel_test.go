@@ -17,7 +17,7 @@ func TestFitsStopSoon(t *testing.T) {
 	large, visits := cftest.Shop(7, 3000, 4000, 40_000), cftest.Shop(8, 1500, 300, 30_000)
 	o := Options{Workers: 2, Iterations: 10_000}.filled()
 	h := &chooser{eval.Hold(visits, o.Protocol, o.sample())}
-	neighbours, err := h.try(t.Context(), scope{algorithm: ItemKNN, settings: 1}, o, nil)
+	neighbours, err := h.tryAlgorithm(t.Context(), scope{algorithm: ItemKNN, settings: 1}, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +33,11 @@ func TestFitsStopSoon(t *testing.T) {
 			return als(ctx, large, &Snapshot{}, 4, o, done)
 		}},
 		"the lists of a blend": {.31, func(ctx context.Context, done func(float64)) error {
-			_, err := h.blendOf(ctx, []*trial{neighbours}, o, func(x float64, _ string) { done(x) })
+			_, err := h.tryBlend(ctx, []*trial{neighbours}, o, func(x float64, _ string) { done(x) })
 			return err
 		}},
 		"the weights of a blend": {.6, func(ctx context.Context, done func(float64)) error {
-			_, err := h.blendOf(ctx, []*trial{neighbours}, o, func(x float64, _ string) { done(x) })
+			_, err := h.tryBlend(ctx, []*trial{neighbours}, o, func(x float64, _ string) { done(x) })
 			return err
 		}},
 	} {

@@ -128,9 +128,9 @@ func (h *chooser) tryAll(ctx context.Context, scopes []scope, o Options, progres
 		var t *trial
 		var err error
 		if s.algorithm == Blend {
-			t, err = h.blendOf(ctx, trials, o, part)
+			t, err = h.tryBlend(ctx, trials, o, part)
 		} else {
-			t, err = h.try(ctx, s, o, part)
+			t, err = h.tryAlgorithm(ctx, s, o, part)
 		}
 		if err != nil {
 			return nil, err
@@ -185,9 +185,9 @@ func (o Options) tries(d *feedback.Dataset) []string {
 	return append(tries, ALS, Popularity, Blend)
 }
 
-// try fits one algorithm on the past with one setting after the other, as many as are in scope,
+// tryAlgorithm fits one algorithm on the past with one setting after the other, as many as are in scope,
 // and returns the best.
-func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
+func (h *chooser) tryAlgorithm(ctx context.Context, s scope, o Options, progress Progress) (*trial, error) {
 	algorithm, tried := s.algorithm, 0
 	next := func() Progress {
 		tried++
@@ -197,13 +197,13 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 	if algorithm == Spectral && o.Settings == nil {
 		var err error
 		cases := h.Cases[:min(len(h.Cases), o.EvaluatedUsers)]
-		done := scaled(progress, 0, .7).part(0, 1, "trying "+Spectral)
+		done := scaled(progress, 0, .7).saying("trying " + Spectral)
 		if settings.Filter, _, err = spectral.Choose(ctx, h.Past, cases, o.Protocol, o.Seed, o.Workers, done); err != nil {
 			return nil, err
 		}
 		progress = scaled(progress, .7, 1)
 	}
-	best, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
+	best, err := h.trySettings(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 			if tried == s.settings {
 				break
 			}
-			t, err := h.measure(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
+			t, err := h.trySettings(ctx, Plan{Algorithm: algorithm, Settings: settings}, o, next())
 			if err != nil {
 				return nil, err
 			}
@@ -224,12 +224,12 @@ func (h *chooser) try(ctx context.Context, s scope, o Options, progress Progress
 	if o.Settings != nil || algorithm == Popularity || !h.Past.Dated() {
 		return best, nil
 	}
-	return h.faded(ctx, best, o)
+	return h.tryFades(ctx, best, o)
 }
 
-// faded tries whether newer signals should count for more: the same fit is measured with each of
+// tryFades tries whether newer signals should count for more: the same fit is measured with each of
 // fades.
-func (h *chooser) faded(ctx context.Context, best *trial, o Options) (*trial, error) {
+func (h *chooser) tryFades(ctx context.Context, best *trial, o Options) (*trial, error) {
 	fitted := *best
 	for _, fade := range fades {
 		t := fitted
@@ -246,13 +246,13 @@ func (h *chooser) faded(ctx context.Context, best *trial, o Options) (*trial, er
 	return best, nil
 }
 
-// measure fits a plan on the past and measures it on the cases.
-func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
+// trySettings fits a plan on the past and measures it on the cases.
+func (h *chooser) trySettings(ctx context.Context, plan Plan, o Options, progress Progress) (*trial, error) {
 	t := &trial{plan: plan}
-	done := progress.part(0, 1, "trying "+plan.Algorithm)
+	done := progress.saying("trying " + plan.Algorithm)
 	started := o.Now()
 	var err error
-	if t.snapshot, err = h.fit(ctx, plan, o, parallel.Share(done, 0, .9)); err != nil {
+	if t.snapshot, err = h.fitPast(ctx, plan, o, parallel.Share(done, 0, .9)); err != nil {
 		return nil, err
 	}
 	t.took = o.Now().Sub(started)
@@ -260,9 +260,9 @@ func (h *chooser) measure(ctx context.Context, plan Plan, o Options, progress Pr
 	return t, err
 }
 
-// fit is Fit on the past of what scoring needs alone: no items bought together, and similar items
+// fitPast is Fit on the past of what scoring needs alone: no items bought together, and similar items
 // only where the algorithm looks at them.
-func (h *chooser) fit(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
+func (h *chooser) fitPast(ctx context.Context, plan Plan, o Options, done func(float64)) (_ *Snapshot, err error) {
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: h.Past.ItemIDs(), popular: h.Past.Popularity()}
 	if plan.Algorithm == ItemKNN || plan.Algorithm == ALS && len(s.itemIDs) > FullScanItems {
 		if s.similar, err = linear.Neighbours(ctx, h.Past, o.Neighbours, o.Workers, parallel.Share(done, 0, .3)); err != nil {

@@ -154,9 +154,9 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 		plan.Parts = append(plan.Parts, Part{Algorithm: EASE, Settings: Settings{Lambda: 100}})
 	}
 	parts := len(plan.Parts) + (&sequence.Model{}).Parts()
-	plan.shares = evenShares(parts)
+	plan.shares = evenShares[float32](parts)
 	for k := range plan.weights {
-		plan.weights[k] = evenShares(1 + parts + commonFeatures)
+		plan.weights[k] = evenShares[float32](1 + parts + commonFeatures)
 	}
 	var err error
 	if shop.blend, err = Fit(b.Context(), d, plan, Options{Iterations: 1, Seed: 1}, nil); err != nil {
@@ -168,9 +168,9 @@ func newKernelShop(b *testing.B, items int) *kernelShop {
 		}
 		s := shop.blend.blend
 		s.base = append(s.base, EASE)
-		s.shares = evenShares(s.parts())
+		s.shares = evenShares[float32](s.parts())
 		for k := range s.weights {
-			s.weights[k] = evenShares(s.features())
+			s.weights[k] = evenShares[float32](s.features())
 		}
 	}
 	return shop

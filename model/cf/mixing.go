@@ -20,17 +20,17 @@ type Part struct {
 // that they were not fitted on.
 const folds = 2
 
-// blendOf makes a blend on the past of what was tried: the better one of the linear models, item
+// tryBlend makes a blend on the past of what was tried: the better one of the linear models, item
 // neighbours and ALS, and where times are known a sequence. It is measured by cross-fitting, and
 // its weights are those of all cases.
-func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
-	done := progress.part(0, 1, "trying "+Blend)
+func (h *chooser) tryBlend(ctx context.Context, trials []*trial, o Options, progress Progress) (*trial, error) {
+	done := progress.saying("trying " + Blend)
 	started := o.Now()
-	s, parts, err := h.blendParts(ctx, trials, o, parallel.Share(done, 0, .3))
+	s, parts, err := h.assemble(ctx, trials, o, parallel.Share(done, 0, .3))
 	if err != nil {
 		return nil, err
 	}
-	first, err := h.fade(ctx, s, o)
+	first, err := h.chooseFade(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -78,9 +78,9 @@ func (h *chooser) blendOf(ctx context.Context, trials []*trial, o Options, progr
 	return t, nil
 }
 
-// blendParts puts what was fitted on the past together, with a sequence where times are known. The
+// assemble puts what was fitted on the past together, with a sequence where times are known. The
 // blend's weights are still missing.
-func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
+func (h *chooser) assemble(ctx context.Context, trials []*trial, o Options, done func(float64)) (*Snapshot, []Part, error) {
 	s := &Snapshot{algorithm: Blend, itemIDs: h.Past.ItemIDs(), popular: h.Past.Popularity(), blend: &blend{}}
 	var parts []Part
 	var linear *trial
@@ -111,15 +111,15 @@ func (h *chooser) blendParts(ctx context.Context, trials []*trial, o Options, do
 			return nil, nil, err
 		}
 	}
-	s.blend.shares = evenShares(s.blend.parts())
+	s.blend.shares = evenShares[float32](s.blend.parts())
 	return s.derive(), parts, nil
 }
 
 // evenShares returns n equal shares.
-func evenShares(n int) []float32 {
-	shares := make([]float32, n)
+func evenShares[T float32 | float64](n int) []T {
+	shares := make([]T, n)
 	for k := range shares {
-		shares[k] = 1 / float32(n)
+		shares[k] = 1 / T(n)
 	}
 	return shares
 }
@@ -152,10 +152,7 @@ func (b *blend) mix(lessons []lesson) {
 	if len(chosen) == 0 {
 		return
 	}
-	shares := make([]float64, n)
-	for k := range shares {
-		shares[k] = 1 / float64(n)
-	}
+	shares := evenShares[float64](n)
 	for range sharesSteps {
 		next := make([]float64, n)
 		for _, chances := range chosen {
@@ -174,9 +171,9 @@ func (b *blend) mix(lessons []lesson) {
 	}
 }
 
-// fade sets the fading with which the mixture of all parts gives what was chosen the greatest
+// chooseFade sets the fading with which the mixture of all parts gives what was chosen the greatest
 // chance, and returns the lessons of that.
-func (h *chooser) fade(ctx context.Context, s *Snapshot, o Options) (best []lesson, err error) {
+func (h *chooser) chooseFade(ctx context.Context, s *Snapshot, o Options) (best []lesson, err error) {
 	tried := []float32{0}
 	if s.blend.sequence != nil { // times are known
 		tried = append(tried, fades...)

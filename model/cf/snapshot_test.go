@@ -158,7 +158,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			for k := range plan.weights {
 				plan.weights[k] = make([]float32, 1+10+commonFeatures)
 			}
-			plan.shares = evenShares(10)
+			plan.shares = evenShares[float32](10)
 		}
 		s, err := Fit(f.Context(), b.Build(), plan, Options{Factors: 2}, nil)
 		if err != nil {

@@ -91,12 +91,12 @@ func (o Options) filled() Options {
 // called by two goroutines at once. It may be nil.
 type Progress func(done float64, message string)
 
-// part returns the progress of a part of the work, from one share to another.
-func (p Progress) part(from, to float64, message string) func(float64) {
+// saying returns the progress of work that has one message.
+func (p Progress) saying(message string) func(share float64) {
 	if p == nil {
 		return nil
 	}
-	return func(share float64) { p(from+(to-from)*share, message) }
+	return func(share float64) { p(share, message) }
 }
 
 // Validate tells whether the options name an algorithm: an event.InvalidError where not.
@@ -121,13 +121,13 @@ func Fit(ctx context.Context, d *feedback.Dataset, plan Plan, o Options, progres
 	o = o.filled()
 	s := &Snapshot{algorithm: plan.Algorithm, settings: plan.Settings, itemIDs: d.ItemIDs(), popular: d.Popularity()}
 	var err error
-	if s.similar, err = linear.Neighbours(ctx, d, o.Neighbours, o.Workers, progress.part(0, .2, "similar items")); err != nil {
+	if s.similar, err = linear.Neighbours(ctx, d, o.Neighbours, o.Workers, parallel.Share(progress.saying("similar items"), 0, .2)); err != nil {
 		return nil, err
 	}
-	if s.together, err = linear.Together(ctx, d, o.Neighbours, o.Workers, progress.part(.2, .3, "items bought together")); err != nil {
+	if s.together, err = linear.Together(ctx, d, o.Neighbours, o.Workers, parallel.Share(progress.saying("items bought together"), .2, .3)); err != nil {
 		return nil, err
 	}
-	if err := s.fit(ctx, d, plan, o, progress.part(.3, 1, plan.Algorithm)); err != nil {
+	if err := s.fit(ctx, d, plan, o, parallel.Share(progress.saying(plan.Algorithm), .3, 1)); err != nil {
 		return nil, err
 	}
 	if progress != nil {
