@@ -2,9 +2,10 @@
 // of these interfaces are the contract; store/storetest holds every implementation to it.
 //
 // The log is the one commit point. Everything else can be made again from it and from
-// the events by visitor, so only Log.Append, Catalog, Rejected and Models need to be
-// durable when they return; Events and Features may fall back to an older state after a
-// crash, but never to one older than the last mark that was set after them.
+// the events by visitor, so only Log.Append, Catalog, Rejected, Models, Registers and the
+// Append of Transitions need to be durable when they return; Events and Features may fall back
+// to an older state after a crash, but never to one older than the last mark that was set after
+// them, and so may Memberships and Timers after the mark of Transitions.
 //
 // Errors are those of model/event: a driver's error is wrapped into event.ErrUnavailable,
 // event.ErrExhausted or event.ErrCorrupt at the driver's edge, unless it is a mistake of the
@@ -54,6 +55,9 @@ type Durable interface {
 	Models
 	Checkpoints
 	Leases
+	Registers
+	Memberships
+	Timers
 
 	// Close flushes and lets go. No call may be under way or follow.
 	Close() error
@@ -317,4 +321,117 @@ type Leases interface {
 	Lease(ctx context.Context, name, holder string, ttl time.Duration) error
 	// EndLease takes the lease from its holder, if that one still has it.
 	EndLease(ctx context.Context, name, holder string) error
+}
+
+// Registers keeps small values that an operator has set up, as definitions of segments are:
+// each is changed as a whole, by one process after the other.
+type Registers interface {
+	// Register returns a value and its version: nil and "" where it was never set.
+	Register(ctx context.Context, name string) (value []byte, version string, err error)
+	// SetRegister stores a value, of up to 1 MiB, durably in the place of the version that the
+	// caller read, and returns the new version, which the register never had before. Where
+	// another version is there by now it stores nothing and returns ErrTaken. After any other
+	// error it may be stored or not.
+	SetRegister(ctx context.Context, name, instead string, value []byte) (version string, err error)
+}
+
+// Stream is a second log beside Log, for what is published: for each of the log's shards
+// a sequence of rows with dense numbers from 1 on. Its methods promise what those of Log do.
+type Stream interface {
+	// Head is as Log.Head.
+	Head(ctx context.Context, shard int) (Seq, error)
+	// Append is as Log.Append: durable on return, ErrTaken where the number is taken or not the next.
+	Append(ctx context.Context, shard int, seq Seq, row []byte) error
+	// Read is as Log.ReadLog.
+	Read(ctx context.Context, shard int, from Seq, fn func(seq Seq, row []byte) error) error
+	// Mark is as Log.Mark, of what is made from the stream.
+	Mark(ctx context.Context, shard int) (Seq, error)
+	// SetMark is as Log.SetMark: a mark that survives a crash implies that every change of
+	// Memberships and Timers before it does, too.
+	SetMark(ctx context.Context, shard int, mark Seq) error
+	// Trim is as Log.TrimLog: the newest row always stays.
+	Trim(ctx context.Context, shard int, before Seq) error
+	// First returns the number of the oldest row that is kept: 1 where none was ever appended.
+	First(ctx context.Context, shard int) (Seq, error)
+}
+
+// Member is what is published of one user: of which segments it is a member. Segments go by
+// numbers, which are never used twice.
+type Member struct {
+	UserID string
+	// Segments are in ascending order, each once.
+	Segments []uint32
+	// Due is the time of the user's next timer, in whole milliseconds, the zero time where there
+	// is none.
+	Due time.Time
+}
+
+// MemberChange replaces what is published of one user.
+type MemberChange struct {
+	// Was are the segments, in ascending order, that the user may be found in by segment before
+	// the change. Where they are those of what is replaced, only what differs is written; one
+	// that is only in Now is put whether the user was found in it or not.
+	Was []uint32
+	// Now is in the place of it; without segments and without Due nothing is kept.
+	Now Member
+}
+
+// Place is a place in the list of a segment's members, which are in the order of shards and
+// in each of user ids by their bytes. The zero Place is before the first.
+type Place struct {
+	Shard  int
+	UserID string
+}
+
+// MaxStamp is the greatest stamp. Shared stores hand stamps to their servers as times in
+// microseconds, and these refuse times of the future: this one is in 2005.
+const MaxStamp = 1<<50 - 1
+
+// Memberships keeps what is published of segments: the transitions, a stream of who entered
+// and who left, and made from it who is in which, by user and by segment. One process at a time
+// writes, but one that was replaced may not know it yet, so whatever is written carries a stamp:
+// in shared stores the greatest stamp stays, of each user, of each segment that a change of the
+// user enters or leaves, and of each size, whatever the order in which writes arrive. Stores that
+// are not shared may take the last. Who takes over brings what is found by segment in order
+// where a change of its own names, in Was or in Now, what the one before may have put.
+type Memberships interface {
+	// Transitions is the stream of who entered and left.
+	Transitions() Stream
+	// PutMembers stores changes of users of one shard, each user once, and the sizes that the
+	// segments named have in that shard after them. A stamp is never used again for the same user
+	// or size, but to repeat the same call: after an error part of it may be stored. In a store
+	// that is not shared a call is stored as a whole or not at all.
+	PutMembers(ctx context.Context, shard int, stamp uint64, changes []MemberChange, sizes map[uint32]int64) error
+	// Members returns what is published of each user of a shard, in the order of userIDs: one
+	// without Segments and Due of whom there is nothing. A change is returned only once all of
+	// it is stored.
+	Members(ctx context.Context, shard int, userIDs []string) ([]Member, error)
+	// ReadSegment calls fn for the members of a segment after a place, in order. It sees at least
+	// those who are in the segment from before the call until its end.
+	ReadSegment(ctx context.Context, segment uint32, after Place, fn func(Place) error) error
+	// SegmentSizes returns the last stored size of each of the segment's shards that has one.
+	SegmentSizes(ctx context.Context, segment uint32) (map[int]int64, error)
+	// DropSegment removes the members and sizes of a segment that is not published any more; the
+	// numbers that Members returns may still hold it. Nothing of the segment may be put later: in
+	// shared stores it is not found.
+	DropSegment(ctx context.Context, segment uint32) error
+}
+
+// Timer says that a user is to be looked at once a time has come.
+type Timer struct {
+	At     time.Time
+	UserID string
+}
+
+// Timers keeps timers by shard. Times are of whole milliseconds, and ranges may be of any length:
+// what a call costs goes by the timers in them. Of a timer that is put while another call drops
+// its range, either may be the outcome.
+type Timers interface {
+	// PutTimers stores timers of one shard; the same timer again changes nothing.
+	PutTimers(ctx context.Context, shard int, timers []Timer) error
+	// ReadTimers calls fn for the shard's timers in [from, until), in the order of times, and
+	// of user ids at the same time.
+	ReadTimers(ctx context.Context, shard int, from, until time.Time, fn func(Timer) error) error
+	// DropTimers removes the shard's timers in [from, until); they may be put again.
+	DropTimers(ctx context.Context, shard int, from, until time.Time) error
 }

@@ -1,8 +1,8 @@
 // Package embedded keeps everything in one folder, on Pebble, within the process: the
 // default store, with no server beside it. One process holds the folder at a time.
 //
-// Only what package store wants durable is synced. Events and links are written behind the
-// log into the same write-ahead log, whose order is kept: what was written before something
+// Only what package store wants durable is synced. Events, links and what is
+// published of segments are written behind the log into the same write-ahead log, whose order is kept: what was written before something
 // that survives a crash survives it too. Features have a database of their own without a
 // write-ahead log, which is written out before a mark moves.
 //
@@ -78,6 +78,8 @@ type Store struct {
 		revision store.Seq
 	}
 	leases leases
+	// registers lets one change of a register at a time through.
+	registers sync.Mutex
 	// letters guards the number of the last dead letter.
 	letters struct {
 		sync.Mutex
@@ -177,15 +179,13 @@ func (s *Store) load(options Options, unfolded bool) error {
 		return err
 	}
 	for n := range shards {
-		sh := newShard(n, options.DirtyBytes/int64(shards), options.FeatureBytes/int64(shards))
-		last, err := s.lastRow(n)
-		if err != nil {
+		sh := s.newShard(n, options.DirtyBytes/int64(shards), options.FeatureBytes/int64(shards))
+		if err := errors.Join(sh.log.load(), sh.transitions.load()); err != nil {
 			return err
 		}
-		if err := s.checkHead(n, last); err != nil {
+		if err := s.checkHead(n, store.Seq(sh.log.head.Load())); err != nil {
 			return err
 		}
-		sh.head.Store(uint64(last))
 		s.shards = append(s.shards, sh)
 	}
 	s.letters.last, err = s.db.number(lettersKey)

@@ -92,6 +92,38 @@ func Benchmark(b *testing.B) {
 	})
 }
 
+// BenchmarkMembers has a million users in ten segments, and says with -v what that takes on disk.
+func BenchmarkMembers(b *testing.B) {
+	const users, segments = 1_000_000, 10
+	dir := b.TempDir()
+	storetest.BenchMembers(b, users, segments, func(b *testing.B) store.Stores {
+		s, err := Open(dir, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
+	s, err := Open(dir, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.db.Compact(b.Context(), []byte{0}, []byte{255}, true); err != nil {
+		b.Error(err)
+	}
+	bySegment, err := s.db.EstimateDiskUsage([]byte{'b'}, after([]byte{'b'}))
+	if err != nil {
+		b.Error(err)
+	}
+	byUser, err := s.db.EstimateDiskUsage([]byte{'s'}, after([]byte{'s'}))
+	if err != nil {
+		b.Error(err)
+	}
+	b.Logf("%.1f bytes a membership by segment, %.1f bytes a user", float64(bySegment)/users/segments, float64(byUser)/users)
+	if err := s.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	opened := func(t *testing.T) string {
 		dir := t.TempDir()

@@ -21,8 +21,8 @@ import (
 
 // acked is what a store acknowledged.
 type acked struct {
-	rows, letters       int
-	item, model, active string
+	rows, letters, transitions    int
+	item, model, active, register string
 }
 
 // ledger keeps that in a life that may end at any write.
@@ -78,6 +78,21 @@ func (l *ledger) live() error {
 			return err
 		}
 		l.note(func(a *acked) { a.item = id })
+		if err := l.s.Transitions().Append(ctx, shard, store.Seq(n/3), value(n/3)); err != nil {
+			return err
+		}
+		l.note(func(a *acked) { a.transitions = n / 3 })
+		put := store.MemberChange{Was: []uint32{uint32(n) - 3}, Now: store.Member{UserID: "ann", Segments: []uint32{uint32(n)}}}
+		if err := l.s.PutMembers(ctx, shard, uint64(n), []store.MemberChange{put}, nil); err != nil {
+			return err
+		}
+		if err := l.s.Transitions().SetMark(ctx, shard, store.Seq(n/3)); err != nil {
+			return err
+		}
+		if _, err := l.s.SetRegister(ctx, "segments", l.register, value(n/3)); err != nil {
+			return err
+		}
+		l.note(func(a *acked) { a.register = fmt.Sprint(n / 3) })
 		if err := l.s.PutRejected(ctx, []store.DeadLetter{{Data: value(n)}}); err != nil {
 			return err
 		}
@@ -123,6 +138,7 @@ func (l acked) check(t *testing.T, s *Store) {
 	if err != nil || int(mark) > last {
 		t.Errorf("mark %d at head %d, %v", mark, last, err)
 	}
+	l.checkPublished(t, s, shard)
 	events := 0
 	if err := s.ReadEvents(ctx, shard, v, func(store.Record) error { events++; return nil }); err != nil || events < int(mark) {
 		t.Errorf("%d events at mark %d, %v", events, mark, err)
@@ -168,6 +184,38 @@ func (l acked) check(t *testing.T, s *Store) {
 	}
 	if active, err := s.ActiveModel(ctx); l.active != "" && (err != nil || active < l.active) {
 		t.Errorf("active is %q, %v; %q was acknowledged", active, err, l.active)
+	}
+}
+
+// checkPublished is check of what is published of segments.
+func (l acked) checkPublished(t *testing.T, s *Store, shard int) {
+	t.Helper()
+	ctx := context.Background()
+	head, err := s.Transitions().Head(ctx, shard)
+	if err != nil || int(head) < l.transitions {
+		t.Errorf("%d rows of transitions, of %d acknowledged, %v", head, l.transitions, err)
+	}
+	mark, err := s.Transitions().Mark(ctx, shard)
+	if err != nil || mark > head {
+		t.Errorf("mark %d at head %d of transitions, %v", mark, head, err)
+	}
+	members, err := s.Members(ctx, shard, []string{"ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := uint32(0)
+	for _, in = range members[0].Segments {
+		found := 0
+		if err := s.ReadSegment(ctx, in, store.Place{}, func(store.Place) error { found++; return nil }); err != nil || found != 1 {
+			t.Errorf("%d members of segment %d, %v", found, in, err)
+		}
+	}
+	if in < uint32(mark)*3 {
+		t.Errorf("in segment %d at mark %d", in, mark)
+	}
+	value, version, err := s.Register(ctx, "segments")
+	if err != nil || version < l.register || string(value) != version {
+		t.Errorf("register is %q at version %q, %v; version %q was acknowledged", value, version, err, l.register)
 	}
 }
 

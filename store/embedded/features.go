@@ -200,7 +200,7 @@ func (sh *shard) fill(batch *pebble.Batch) error {
 			return err
 		}
 	}
-	return batch.Set(shardKey('h', sh.number), binary.BigEndian.AppendUint64(nil, sh.head.Load()), nil)
+	return batch.Set(shardKey('h', sh.number), binary.BigEndian.AppendUint64(nil, sh.log.head.Load()), nil)
 }
 
 // endFlush keeps what was flushed as clean, or dirty again where that failed.

@@ -30,6 +30,13 @@ import (
 //	v version                              model, as JSON
 //	a                                      version of the active model
 //	c name                                 checkpoint
+//	g name                                 register: version (8), value
+//	t shard(2) seq(8)                      row of the transitions
+//	k shard(2)                             mark of the transitions (8)
+//	s shard(2) user                        published of a user (store.Member.Append)
+//	b segment(4) shard(2) user             member of a segment
+//	z segment(4) shard(2)                  number of a segment's members in a shard (8)
+//	d shard(2) time(8) user                timer, in milliseconds
 //
 // and in features/
 //
@@ -39,6 +46,8 @@ import (
 //
 // Keys are ordered by their bytes. Bloom filters are of an event's key without its
 // number, and of other keys as a whole.
+//
+// A kind that is new needs no new version: who does not know it looks at none of its keys.
 const formatVersion = 1
 
 const (
@@ -74,10 +83,6 @@ func decodeFormat(value []byte) (shards int, err error) {
 
 func shardKey(kind byte, shard int) []byte {
 	return binary.BigEndian.AppendUint16([]byte{kind}, uint16(shard))
-}
-
-func rowKey(shard int, seq store.Seq) []byte {
-	return binary.BigEndian.AppendUint64(shardKey('l', shard), uint64(seq))
 }
 
 func appendEventKey(dst []byte, shard int, v event.Visitor, id string, seq store.Seq) []byte {
@@ -120,8 +125,7 @@ func featureKey(shard int, v event.Visitor) []byte {
 func linkKey(l event.Link) []byte {
 	key := append([]byte{'o'}, l.AnonymousID...)
 	key = append(key, 0)
-	// Flipping the sign bit sorts times before 1970 first.
-	key = binary.BigEndian.AppendUint64(key, uint64(l.OccurredAt.UnixMicro())^1<<63)
+	key = appendSigned(key, l.OccurredAt.UnixMicro())
 	key = append(append(key, l.EventID...), 0)
 	return append(key, l.UserID...)
 }
@@ -138,14 +142,52 @@ func decodeLink(key []byte) (event.Link, error) {
 	}
 	return event.Link{
 		AnonymousID: string(anonymous),
-		OccurredAt:  time.UnixMicro(int64(binary.BigEndian.Uint64(rest) ^ 1<<63)).UTC(),
+		OccurredAt:  time.UnixMicro(signed(rest)).UTC(),
 		EventID:     string(id),
 		UserID:      string(user),
 	}, nil
 }
 
+// appendSigned appends a number so that those below 0, as times before 1970 are, sort first.
+func appendSigned(dst []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63)
+}
+
+// signed reads what appendSigned wrote.
+func signed(key []byte) int64 { return int64(binary.BigEndian.Uint64(key) ^ 1<<63) }
+
 func userLinkKey(userID, anonymousID string) []byte {
 	return append(append(idKey('u', userID), 0), anonymousID...)
+}
+
+func segmentKey(kind byte, segment uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{kind}, segment)
+}
+
+func segmentShardKey(kind byte, segment uint32, shard int) []byte {
+	return binary.BigEndian.AppendUint16(segmentKey(kind, segment), uint16(shard))
+}
+
+// cutMemberKey takes the key of a segment's member apart.
+func cutMemberKey(key []byte) (store.Place, error) {
+	const shard, user = 5, 7
+	if len(key) < user {
+		return store.Place{}, fmt.Errorf("key of a member: %w", event.ErrCorrupt)
+	}
+	return store.Place{Shard: int(binary.BigEndian.Uint16(key[shard:])), UserID: string(key[user:])}, nil
+}
+
+func timerKey(shard int, at time.Time, userID string) []byte {
+	return append(appendSigned(shardKey('d', shard), at.UnixMilli()), userID...)
+}
+
+// decodeTimer reads what timerKey wrote.
+func decodeTimer(key []byte) (store.Timer, error) {
+	const at, user = 3, 11
+	if len(key) < user {
+		return store.Timer{}, fmt.Errorf("key of a timer: %w", event.ErrCorrupt)
+	}
+	return store.Timer{At: time.UnixMilli(signed(key[at:])).UTC(), UserID: string(key[user:])}, nil
 }
 
 func idKey(kind byte, id string) []byte { return append([]byte{kind}, id...) }

@@ -75,6 +75,47 @@ func TestLinkKeysSortAndComeApart(t *testing.T) {
 	})
 }
 
+func TestTimerKeysSortAndComeApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) store.Timer {
+			return store.Timer{
+				At:     time.UnixMilli(rapid.Int64Range(-1<<47, 1<<47).Draw(t, name+" time")).UTC(),
+				UserID: anyID.Draw(t, name+" user"),
+			}
+		}
+		a, b := draw("a"), draw("b")
+		keyOf := func(timer store.Timer) []byte { return timerKey(3, timer.At, timer.UserID) }
+		want := cmp.Or(a.At.Compare(b.At), cmp.Compare(a.UserID, b.UserID))
+		if got := bytes.Compare(keyOf(a), keyOf(b)); got != want {
+			t.Fatalf("keys compare %d, timers %d", got, want)
+		}
+		if got, err := decodeTimer(keyOf(a)); err != nil || got != a {
+			t.Fatalf("%+v came apart as %+v, %v", a, got, err)
+		}
+	})
+}
+
+func TestMemberKeysSortAndComeApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) (uint32, store.Place) {
+			return rapid.Uint32().Draw(t, name+" segment"),
+				store.Place{Shard: rapid.IntRange(0, 65535).Draw(t, name+" shard"), UserID: anyID.Draw(t, name+" user")}
+		}
+		s1, a := draw("a")
+		s2, b := draw("b")
+		keyOf := func(segment uint32, p store.Place) []byte {
+			return append(segmentShardKey('b', segment, p.Shard), p.UserID...)
+		}
+		want := cmp.Or(cmp.Compare(s1, s2), cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.UserID, b.UserID))
+		if got := bytes.Compare(keyOf(s1, a), keyOf(s2, b)); got != want {
+			t.Fatalf("keys compare %d, places %d", got, want)
+		}
+		if got, err := cutMemberKey(keyOf(s1, a)); err != nil || got != a {
+			t.Fatalf("%+v came apart as %+v, %v", a, got, err)
+		}
+	})
+}
+
 // known fails where an error is none of those that a decoder may return.
 func known(t *testing.T, err error) {
 	t.Helper()
@@ -134,7 +175,11 @@ func FuzzRecords(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, err := decodeLetter(data)
+		_, err := decodeTimer(data)
+		known(t, err)
+		_, err = cutMemberKey(data)
+		known(t, err)
+		_, err = decodeLetter(data)
 		known(t, err)
 		entry, err := decodeModelEntry(data)
 		known(t, err)

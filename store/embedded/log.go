@@ -3,10 +3,8 @@ package embedded
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -18,10 +16,7 @@ import (
 type shard struct {
 	number int
 
-	// appending lets one append at a time through; marking, one move of the mark.
-	appending, marking gate
-	// head is the number of the last row that is durable.
-	head atomic.Uint64
+	log, transitions *stream
 
 	// flushing lets one flush at a time through.
 	flushing gate
@@ -38,9 +33,9 @@ type shard struct {
 	changes uint64
 }
 
-func newShard(number int, dirtyBound, cleanBound int64) *shard {
+func (s *Store) newShard(number int, dirtyBound, cleanBound int64) *shard {
 	return &shard{
-		number: number, appending: newGate(), marking: newGate(), flushing: newGate(),
+		number: number, log: s.newStream(number, 'l', 'm'), transitions: s.newStream(number, 't', 'k'), flushing: newGate(),
 		dirty: map[event.Visitor][]byte{}, dirtyBound: dirtyBound, clean: newValueCache(cleanBound),
 	}
 }
@@ -50,91 +45,27 @@ func (s *Store) Shards() int { return len(s.shards) }
 
 // Head implements store.Log.
 func (s *Store) Head(ctx context.Context, shard int) (store.Seq, error) {
-	return store.Seq(s.shards[shard].head.Load()), ctx.Err()
+	return s.shards[shard].log.last(ctx)
 }
 
-// Append implements store.Log. Appends of different shards share a sync.
+// Append implements store.Log.
 func (s *Store) Append(ctx context.Context, shard int, seq store.Seq, row []byte) error {
-	sh := s.shards[shard]
-	if err := s.space.check(); err != nil {
-		return err
-	}
-	if err := s.enter(ctx, sh.appending); err != nil {
-		return err
-	}
-	if head := store.Seq(sh.head.Load()); seq != head+1 {
-		sh.appending.leave()
-		return fmt.Errorf("row %d of shard %d, whose head is %d: %w", seq, shard, head, store.ErrTaken)
-	}
-	batch := s.db.NewBatchWithSize(len(row) + 64)
-	if err := batch.Set(rowKey(shard, seq), row, nil); err != nil {
-		sh.appending.leave()
-		return errors.Join(translate(err), translate(batch.Close()))
-	}
-	return s.commit(batch, pebble.Sync, func(err error) {
-		if err == nil {
-			sh.head.Store(uint64(seq))
-		}
-		sh.appending.leave()
-	})
+	return s.shards[shard].log.append(ctx, seq, row)
 }
 
-// ReadLog implements store.Log. Rows that are not durable yet come after the head.
+// ReadLog implements store.Log.
 func (s *Store) ReadLog(ctx context.Context, shard int, from store.Seq, fn func(store.Seq, []byte) error) error {
-	next, head := max(from, 1), store.Seq(s.shards[shard].head.Load())
-	if next > head {
-		return ctx.Err()
-	}
-	err := s.db.scan(rowKey(shard, next), after(rowKey(shard, head)), func(key, row []byte) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		seq := store.Seq(binary.BigEndian.Uint64(key[3:]))
-		if seq != next {
-			return errHole
-		}
-		next++
-		return fn(seq, row)
-	})
-	if errors.Is(err, errHole) {
-		return nil
-	}
-	return err
+	return s.shards[shard].log.read(ctx, from, fn)
 }
-
-// errHole ends a read at a missing row.
-var errHole = errors.New("hole in the log")
 
 // Mark implements store.Log.
 func (s *Store) Mark(ctx context.Context, shard int) (store.Seq, error) {
-	mark, err := s.db.number(shardKey('m', shard))
-	if err != nil {
-		return 0, fmt.Errorf("mark of shard %d: %w", shard, err)
-	}
-	return store.Seq(mark), ctx.Err()
+	return s.shards[shard].log.marked(ctx)
 }
 
-// SetMark implements store.Log.
+// SetMark implements store.Log. First the features that the mark stands for are durable.
 func (s *Store) SetMark(ctx context.Context, shard int, mark store.Seq) error {
-	sh := s.shards[shard]
-	if err := s.enter(ctx, sh.marking); err != nil {
-		return err
-	}
-	old, err := s.Mark(ctx, shard)
-	if err != nil || mark <= old {
-		sh.marking.leave()
-		return err
-	}
-	if err := s.syncFeatures(ctx); err != nil {
-		sh.marking.leave()
-		return err
-	}
-	batch := s.db.NewBatch()
-	if err := batch.Set(shardKey('m', shard), binary.BigEndian.AppendUint64(nil, uint64(mark)), nil); err != nil {
-		sh.marking.leave()
-		return errors.Join(translate(err), translate(batch.Close()))
-	}
-	return s.commit(batch, pebble.NoSync, func(error) { sh.marking.leave() })
+	return s.shards[shard].log.setMark(ctx, mark, s.syncFeatures)
 }
 
 // Fence implements store.Log.
@@ -148,11 +79,11 @@ func (s *Store) Fence(ctx context.Context, shard int) (store.Seq, error) {
 
 // SetFence implements store.Log.
 func (s *Store) SetFence(ctx context.Context, shard int, row store.Seq) error {
-	sh := s.shards[shard]
-	if err := s.enter(ctx, sh.marking); err != nil {
+	log := s.shards[shard].log
+	if err := s.enter(ctx, log.marking); err != nil {
 		return err
 	}
-	defer sh.marking.leave()
+	defer log.marking.leave()
 	old, err := s.Fence(ctx, shard)
 	if err != nil || row <= old {
 		return err
@@ -164,22 +95,5 @@ func (s *Store) SetFence(ctx context.Context, shard int, row store.Seq) error {
 
 // TrimLog implements store.Log.
 func (s *Store) TrimLog(ctx context.Context, shard int, before store.Seq) error {
-	end := min(before, store.Seq(s.shards[shard].head.Load()))
-	if end <= 1 {
-		return ctx.Err()
-	}
-	return s.put(ctx, pebble.Sync, func(batch *pebble.Batch) error {
-		return batch.DeleteRange(rowKey(shard, 0), rowKey(shard, end), nil)
-	})
-}
-
-// lastRow returns the number of a shard's newest row.
-func (s *Store) lastRow(shard int) (store.Seq, error) {
-	prefix := shardKey('l', shard)
-	key, err := s.db.last(prefix)
-	if err != nil || key == nil {
-		return 0, err
-	}
-	seq, err := decodeNumber(key[len(prefix):])
-	return store.Seq(seq), err
+	return s.shards[shard].log.trim(ctx, before)
 }

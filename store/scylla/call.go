@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gocql/gocql"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
 )
@@ -157,4 +158,47 @@ func (s *Store) batch(ctx context.Context, statements []statement) error {
 		}
 		return batch.Exec()
 	})
+}
+
+// batches collects statements into batches of one partition each, within the bounds of one.
+type batches[P comparable] struct {
+	full [][]statement
+	open map[P]*openBatch
+}
+
+type openBatch struct {
+	statements []statement
+	bytes      int
+}
+
+// add takes a statement to a partition, with so many bytes in it.
+func (b *batches[P]) add(partition P, bytes int, cql string, args ...any) {
+	if b.open == nil {
+		b.open = map[P]*openBatch{}
+	}
+	into := b.open[partition]
+	if into == nil {
+		into = &openBatch{}
+		b.open[partition] = into
+	}
+	into.statements = append(into.statements, statement{cql, args})
+	if into.bytes += bytes; len(into.statements) == batchRows || into.bytes > batchBytes {
+		b.full = append(b.full, into.statements)
+		delete(b.open, partition)
+	}
+}
+
+// write runs all of them, several at the same time.
+func (b *batches[P]) write(ctx context.Context, s *Store) error {
+	writing, inner := errgroup.WithContext(ctx)
+	for _, statements := range b.full {
+		writing.Go(func() error { return s.batch(inner, statements) })
+	}
+	for _, open := range b.open {
+		writing.Go(func() error { return s.batch(inner, open.statements) })
+	}
+	if err := writing.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }

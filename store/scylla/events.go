@@ -26,34 +26,18 @@ const (
 
 // PutEvents implements store.Events: a batch a visitor, several at the same time.
 func (s *Store) PutEvents(ctx context.Context, _ int, records []store.Record) error {
-	const insert = `INSERT INTO events (visitor, event_id, seq, data) VALUES (?, ?, ?, ?)`
-	byVisitor := map[event.Visitor][]statement{}
-	bytes := map[event.Visitor]int{}
-	writing, inner := errgroup.WithContext(ctx)
-	flush := func(v event.Visitor) {
-		statements := byVisitor[v]
-		delete(byVisitor, v)
-		delete(bytes, v)
-		writing.Go(func() error { return s.batch(inner, statements) })
-	}
+	var writes batches[event.Visitor]
 	for _, r := range records {
 		data := r.Data
 		if data == nil {
 			data = []byte{}
 		}
-		byVisitor[r.Visitor] = append(byVisitor[r.Visitor], statement{insert, []any{string(r.Visitor), r.EventID, int64(r.Seq), data}})
-		bytes[r.Visitor] += len(data)
-		if len(byVisitor[r.Visitor]) == batchRows || bytes[r.Visitor] > batchBytes {
-			flush(r.Visitor)
-		}
+		writes.add(r.Visitor, len(data), `INSERT INTO events (visitor, event_id, seq, data) VALUES (?, ?, ?, ?)`, string(r.Visitor), r.EventID, int64(r.Seq), data)
 	}
-	for v := range byVisitor {
-		flush(v)
-	}
-	if err := writing.Wait(); err != nil {
+	if err := writes.write(ctx, s); err != nil {
 		return fmt.Errorf("put events: %w", err)
 	}
-	return ctx.Err()
+	return nil
 }
 
 // HasEvents implements store.Events: a look-up of up to 100 ids a visitor.

@@ -16,21 +16,28 @@ const (
 	segmentRows = 128
 	// logPage is the number of rows that are read at once.
 	logPage = 16
-	// catalogStream is the stream of the catalog's changes; the others are the shards'.
+	// catalogStream is the stream of the catalog's changes, the first of all. Behind it are the
+	// shards' own, by their numbers, and then those of their transitions.
 	catalogStream = -1
 )
 
 // The kinds of marks.
 const (
-	projectedMark = "projected" // of a shard, and of the catalog's changes
+	projectedMark = "projected" // of a shard, of its transitions, and of the catalog's changes
 	trimmedMark   = "trimmed"   // the rows up to it are deleted
 	fenceMark     = "fence"     // a row that is to be read
 )
+
+// streams is the number of streams of a keyspace with so many shards.
+func streams(shards int) int { return 1 + 2*shards }
 
 // markOf is the greatest mark that was seen of a stream.
 func (s *Store) markOf(stream int) *atomic.Uint64 { return &s.marks[stream+1] }
 
 func segmentOf(seq store.Seq) int64 { return int64(seq / segmentRows) }
+
+// transitionStream is the stream of a shard's transitions.
+func (s *Store) transitionStream(shard int) int { return s.format.Shards + shard }
 
 // Shards implements store.Log.
 func (s *Store) Shards() int { return s.format.Shards }

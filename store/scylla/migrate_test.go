@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/testservers"
 )
 
@@ -28,7 +30,7 @@ func TestMigrateFromSeveralProcesses(t *testing.T) {
 	}
 	made := 0
 	for i := range outs {
-		if said := outs[i].String(); !strings.Contains(said, "is at schema version 1, with 3 shards") {
+		if said := outs[i].String(); !strings.Contains(said, fmt.Sprintf("is at schema version %d, with 3 shards", len(migrations))) {
 			t.Errorf("said %q", said)
 		} else if strings.Contains(said, "schema version 1\n") {
 			made++
@@ -69,6 +71,69 @@ func TestMigrateFromSeveralProcesses(t *testing.T) {
 		t.Errorf("migrated a newer version: %v", err)
 	}
 }
+
+// TestMigrateFromEachVersion: a keyspace that an older binary made is refused until it is
+// migrated, and keeps what it has.
+func TestMigrateFromEachVersion(t *testing.T) {
+	for version := 1; version < len(migrations); version++ {
+		options := Options{Hosts: testservers.CQL(t), Keyspace: testservers.KeyspaceName()}
+		if err := older(version, func() error {
+			return Migrate(t.Context(), options, MigrateOptions{Replication: 1, Shards: 3}, io.Discard)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var s *Store
+		err := older(version, func() (err error) {
+			s, err = Open(t.Context(), options)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Append(t.Context(), 0, 1, []byte("row")); err != nil {
+			t.Error(err)
+		}
+		id := s.ID()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+
+		if _, err := Open(t.Context(), options); err == nil || !strings.Contains(err.Error(), "run attune migrate") {
+			t.Errorf("version %d: %v", version, err)
+		}
+		var dry, out bytes.Buffer
+		if err := Migrate(t.Context(), options, MigrateOptions{Replication: 1, Shards: 3, DryRun: true}, &dry); err != nil ||
+			strings.Contains(dry.String(), "registers") || !strings.Contains(dry.String(), "CREATE TABLE") {
+			t.Errorf("version %d, what would run: %q, %v", version, dry.String(), err)
+		}
+		if err := Migrate(t.Context(), options, MigrateOptions{Replication: 1, Shards: 9}, &out); err != nil ||
+			strings.Contains(out.String(), fmt.Sprintf("schema version %d\n", version)) || !strings.Contains(out.String(), "with 3 shards") {
+			t.Errorf("version %d: %q, %v", version, out.String(), err)
+		}
+		s = opened(t, options.Keyspace)
+		head, err := s.Head(t.Context(), 0)
+		if err != nil || head != 1 || s.ID() != id {
+			t.Errorf("version %d: head %d of %s, which was %s, %v", version, head, s.ID(), id, err)
+		}
+		if err := s.PutMembers(t.Context(), 0, 1, []store.MemberChange{{Now: store.Member{UserID: "ann", Segments: []uint32{1}}}}, nil); err != nil {
+			t.Error(err)
+		}
+		// The older binary refuses it from now on.
+		if err := older(version, func() error { return second(Open(t.Context(), options)) }); !errors.Is(err, event.ErrNewerVersion) {
+			t.Errorf("version %d opened a newer one: %v", version, err)
+		}
+	}
+}
+
+// older runs a step of a binary that knows the first so many versions.
+func older(versions int, step func() error) error {
+	all := migrations
+	migrations = all[:versions]
+	defer func() { migrations = all }()
+	return step()
+}
+
+func second[R any](_ R, err error) error { return err }
 
 // TestMigrateAtOnce: of a keyspace that another makes at this moment nodes know before it can
 // be used.

@@ -18,17 +18,27 @@ var bootstrap = []string{
 //	letters    a segment of 256 letters of at most some 30 KB: 8 MB
 //	payloads   a part: 512 KiB
 //	linked     a visitor's links, at most as many as its events
-//	marks      a kind's, one number a stream: at most 1,025
-//	registers  a value: of models, some KB for each version kept
+//	marks      a kind's, one number a stream: at most 2,049
+//	registers  a value: of models, some KB for each version kept; of an operator 1.4 MB at the most
+//	published  a 16th of a shard's users, of some 150 bytes: a million users in 16 shards 600 KB,
+//	           100 million in 64 shards 15 MB
+//	members    those users of a shard who are in a segment, of some 50 bytes: of the same users,
+//	           where a segment has all, 3 MB and 80 MB
+//	sizes      a segment's, one number a shard: at most 1,024
+//	timers     an hour of a shard, in general one of a user: where all users' fall into one, as
+//	           much as of members
+//	timer_hours  a shard's hours that have timers: 8,766 small rows for each year ahead
 //	owners, leases   one row
 //
 // Size-tiered compaction is what suits the tables that are written once and read seldom: the log
 // and payloads are never rewritten, and of a visitor's events a read wants all or the one of
 // an id that is most likely not there, which Bloom filters answer. Leveled compaction suits
-// the small ones that are overwritten and read often.
+// the small ones that are overwritten and read often. Timers are written once, read once and
+// dropped by the hour.
 var migrations = [][]string{
 	{
-		// Rows of a shard, or of the catalog's changes (stream -1), with dense numbers.
+		// Rows of a shard, of its transitions, or of the catalog's changes, each a stream of its
+		// own (log.go), with dense numbers.
 		`CREATE TABLE IF NOT EXISTS log (stream int, segment bigint, seq bigint, row blob, PRIMARY KEY ((stream, segment), seq))
 		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
 		// The greatest number of each kind: what is projected, what was trimmed.
@@ -48,5 +58,18 @@ var migrations = [][]string{
 		// Payloads of models, checkpoints and great dead letters.
 		`CREATE TABLE IF NOT EXISTS payloads (id text, part int, data blob, PRIMARY KEY ((id, part)))
 		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+	}, {
+		// What is published of segments: of a user, who is in one, and how many are in a shard.
+		`CREATE TABLE IF NOT EXISTS published (shard int, bucket int, user_id text, data blob, PRIMARY KEY ((shard, bucket), user_id))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS members (segment bigint, shard int, user_id text, PRIMARY KEY ((segment, shard), user_id))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS sizes (segment bigint, shard int, size bigint, PRIMARY KEY (segment, shard))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		// Timers by the hour, and the hours that have some.
+		`CREATE TABLE IF NOT EXISTS timers (shard int, hour bigint, at bigint, user_id text, PRIMARY KEY ((shard, hour), at, user_id))
+		 WITH compaction = {'class': 'SizeTieredCompactionStrategy'}`,
+		`CREATE TABLE IF NOT EXISTS timer_hours (shard int, hour bigint, PRIMARY KEY (shard, hour))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
 	},
 }

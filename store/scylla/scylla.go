@@ -7,8 +7,9 @@
 //   - What must be decided is decided by a lightweight transaction on one row: the next row of
 //     the log (log.go), the registers (registers.go), leases.
 //   - What only grows is written with its number as the write's timestamp, so that the
-//     greatest wins in any order: marks, items, the owner of an anonymous visitor.
-//   - Everything else is written once and never changed: events, dead letters, payloads.
+//     greatest wins in any order: marks, items, the owner of an anonymous visitor, who is in
+//     which segment.
+//   - Everything else is written once and never changed: events, dead letters, payloads, timers.
 //
 // So every write may be repeated, and is, after a time-out.
 package scylla
@@ -113,8 +114,8 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		session.Close()
 		return nil, fmt.Errorf("keyspace %s: %w", options.Keyspace, err)
 	}
-	s.known = make([]atomic.Uint64, s.format.Shards+1)
-	s.marks = make([]atomic.Uint64, s.format.Shards+1)
+	s.known = make([]atomic.Uint64, streams(s.format.Shards))
+	s.marks = make([]atomic.Uint64, streams(s.format.Shards))
 	return s, nil
 }
 

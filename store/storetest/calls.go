@@ -27,6 +27,11 @@ var callCases = []testCase{
 		letters, err := s.RejectedLetters(s.ctx, "", 10)
 		s.must(err)
 		letter := letters[0].ID
+		put := []store.MemberChange{{Was: []uint32{1}, Now: in("ann", 2)}}
+		register, err := s.SetRegister(s.ctx, "segments", "", []byte("x"))
+		s.must(err)
+		s.put(0, 1, in("ann", 1))
+		s.must(s.PutTimers(s.ctx, 0, []store.Timer{{At: noon, UserID: "ann"}}))
 		ctx, cancel := context.WithCancel(s.ctx)
 		cancel()
 		never := func(store.Record) error { s.Error("a callback ran"); return context.Canceled }
@@ -75,7 +80,28 @@ var callCases = []testCase{
 			"SetActiveModel":  func() error { return s.SetActiveModel(ctx, "0") },
 			"DeleteModel":     func() error { return s.DeleteModel(ctx, "0") },
 			"SaveCheckpoint":  func() error { return s.SaveCheckpoint(ctx, "trend", []byte("y")) },
-			"Checkpoint":      func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
+			"Register":        func() error { return third(s.Register(ctx, "segments")) },
+			"SetRegister":     func() error { return second(s.SetRegister(ctx, "segments", register, []byte("y"))) },
+			"stream Head":     func() error { return second(s.Transitions().Head(ctx, 0)) },
+			"stream Append":   func() error { return s.Transitions().Append(ctx, 0, 1, []byte("x")) },
+			"stream Read":     func() error { return s.Transitions().Read(ctx, 0, 1, func(store.Seq, []byte) error { return nil }) },
+			"stream Mark":     func() error { return second(s.Transitions().Mark(ctx, 0)) },
+			"stream SetMark":  func() error { return s.Transitions().SetMark(ctx, 0, 1) },
+			"stream Trim":     func() error { return s.Transitions().Trim(ctx, 0, 1) },
+			"stream First":    func() error { return second(s.Transitions().First(ctx, 0)) },
+			"PutMembers":      func() error { return s.PutMembers(ctx, 0, 2, put, map[uint32]int64{1: 0}) },
+			"Members":         func() error { return second(s.Members(ctx, 0, []string{"ann"})) },
+			"ReadSegment": func() error {
+				return s.ReadSegment(ctx, 1, store.Place{}, func(store.Place) error { return never(store.Record{}) })
+			},
+			"SegmentSizes": func() error { return second(s.SegmentSizes(ctx, 1)) },
+			"DropSegment":  func() error { return s.DropSegment(ctx, 1) },
+			"PutTimers":    func() error { return s.PutTimers(ctx, 0, []store.Timer{{At: at(1), UserID: "bob"}}) },
+			"ReadTimers": func() error {
+				return s.ReadTimers(ctx, 0, noon, at(time.Hour), func(store.Timer) error { return never(store.Record{}) })
+			},
+			"DropTimers": func() error { return s.DropTimers(ctx, 0, noon, at(time.Hour)) },
+			"Checkpoint": func() error { _, err := s.Checkpoint(ctx, "trend"); return err },
 		} {
 			if err := call(); err == nil {
 				s.Errorf("%s went on", name)
@@ -111,6 +137,12 @@ var callCases = []testCase{
 		s.equal("x", string(data))
 		s.wants(s.Lease(s.ctx, "work", "bob", time.Minute), event.ErrBusy)
 		s.must(s.Lease(s.ctx, "play", "bob", time.Minute))
+		value, version := s.register("segments")
+		s.equal([]string{"x", register}, []string{value, version})
+		s.equal(map[store.Seq]string{}, s.rowsOf(transitionStream{s}, 0, 1))
+		s.equal([]string{"ann[1]", "0/ann", ""}, []string{s.members("ann"), s.segment(1, start), s.segment(2, start)})
+		s.equal(map[int]int64{}, s.sizes(1))
+		s.equal(clock(0)+" ann", s.timers(0, longAgo, at(time.Hour)))
 	}},
 	{"calls/a callback's error ends the call and comes back as it is", func(s *suite) {
 		v := s.inShard(0, 2)
@@ -121,6 +153,11 @@ var callCases = []testCase{
 			s.swap(v, nil, []byte("features"))
 			revision = s.change(revision, store.ItemChange{Put: []event.Item{{ID: string(v)}}})
 		}
+		for seq := store.Seq(1); seq <= 2; seq++ {
+			s.must(s.Transitions().Append(s.ctx, 0, seq, []byte(number(int(seq)))))
+		}
+		s.put(0, 1, in("ann", 1), in("bob", 1))
+		s.must(s.PutTimers(s.ctx, 0, []store.Timer{{At: noon, UserID: "ann"}, {At: noon, UserID: "bob"}, {At: at(time.Hour), UserID: "bob"}}))
 		stop, calls := errors.New("stop"), 0
 		fail := func() error { calls++; return stop }
 		ofRecords := func(store.Record) error { return fail() }
@@ -130,6 +167,11 @@ var callCases = []testCase{
 			"ScanEvents":   func() error { return s.ScanEvents(s.ctx, ofRecords) },
 			"ScanFeatures": func() error { return s.ScanFeatures(s.ctx, func(event.Visitor, []byte) error { return fail() }) },
 			"Items":        func() error { _, err := s.Items(s.ctx, func(event.Item) error { return fail() }); return err },
+			"stream Read": func() error {
+				return s.Transitions().Read(s.ctx, 0, 1, func(store.Seq, []byte) error { return fail() })
+			},
+			"ReadSegment": func() error { return s.ReadSegment(s.ctx, 1, start, func(store.Place) error { return fail() }) },
+			"ReadTimers":  func() error { return s.ReadTimers(s.ctx, 0, longAgo, never, func(store.Timer) error { return fail() }) },
 		}
 		if s.Shared() { // else nothing is kept of changes
 			methods["ItemChanges"] = func() error {
@@ -160,6 +202,14 @@ var callCases = []testCase{
 		s.must(s.ReadEvents(s.ctx, 0, event.User("nobody"), func(store.Record) error { s.Error("an event of nobody"); return nil }))
 		s.must(s.FlushFeatures(s.ctx, 0))
 		s.must(s.TrimLog(s.ctx, 0, 10))
+		s.must(s.Transitions().Trim(s.ctx, 0, 10))
+		s.must(s.PutMembers(s.ctx, 0, 1, nil, nil))
+		members, err := s.Members(s.ctx, 0, nil)
+		s.must(err)
+		s.equal(0, len(members))
+		s.must(s.DropSegment(s.ctx, 1))
+		s.must(s.PutTimers(s.ctx, 0, nil))
+		s.must(s.DropTimers(s.ctx, 0, longAgo, never))
 	}},
 	{"calls/slices can be used again by the caller", func(s *suite) {
 		v := s.inShard(0, 1)[0]
@@ -174,11 +224,27 @@ var callCases = []testCase{
 		changes := []store.Change{{Visitor: v, Old: s.stored(0, v), New: []byte("features")}}
 		_, err := s.SwapFeatures(s.ctx, 0, changes)
 		s.must(err)
+		register, err := s.SetRegister(s.ctx, "segments", "", buffer)
+		s.must(err)
+		s.must(s.Transitions().Append(s.ctx, 0, 1, buffer))
+		was := []uint32{7}
+		moved := []store.MemberChange{{Was: was, Now: in("ann", 1, 2)}}
+		segments, sizes := moved[0].Now.Segments, map[uint32]int64{1: 1}
+		s.must(s.PutMembers(s.ctx, 0, 1, moved, sizes))
+		timers := []store.Timer{{At: noon, UserID: "ann"}}
+		s.must(s.PutTimers(s.ctx, 0, timers))
+		was[0], segments[0], segments[1], sizes[1], moved[0], timers[0] = 2, 3, 4, 5, store.MemberChange{}, store.Timer{}
 		copy(buffer, "-----")
 		records[0], visitors[0], changes[0], letters[0] = store.Record{}, "", store.Change{}, store.DeadLetter{}
 		s.equal(map[store.Seq]string{1: "row 1"}, s.rows(0, 1))
 		s.equal([]store.Record{record(v, "a", 1, "row 1")}, s.events(v))
 		s.equal("features", s.feature(0, v))
+		value, version := s.register("segments")
+		s.equal([]string{"row 1", register}, []string{value, version})
+		s.equal(map[store.Seq]string{1: "row 1"}, s.rowsOf(transitionStream{s}, 0, 1))
+		s.equal([]string{"ann[1 2]", "0/ann"}, []string{s.members("ann"), s.segment(2, start)})
+		s.equal(map[int]int64{0: 1}, s.sizes(1))
+		s.equal(clock(0)+" ann", s.timers(0, longAgo, never))
 		data, err := s.Checkpoint(s.ctx, "trend")
 		s.must(err)
 		s.equal("row 1", string(data))
