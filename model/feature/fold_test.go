@@ -190,6 +190,12 @@ func TestSumsAgainstEvents(t *testing.T) {
 			if d := cmp.Diff(w, g); d != "" {
 				t.Fatal(d)
 			}
+			if one, ok := s.SummaryOf(g.Type, now); !ok || !cmp.Equal(one, *g) {
+				t.Fatalf("%s alone: %+v, want %+v", g.Type, one, *g)
+			}
+			if n, first, last := s.Count(g.Type); n != g.Counts.All || !first.Equal(g.First) || !last.Equal(g.Last) {
+				t.Fatalf("%s: %d from %v to %v", g.Type, n, first, last)
+			}
 			delete(want, g.Type)
 		}
 		all := int64(0)
@@ -260,17 +266,24 @@ func naive(events []event.Event, now time.Time) map[event.Type]*TypeSummary {
 		if e.OccurredAt.After(t.Last) {
 			t.Last = e.OccurredAt
 		}
-		add := func(w *Windows, n int64) {
+		add := func(w *Windows, l *Leaves, n int64) {
 			w.All += n
-			for days, sum := range map[int]*int64{1: &w.D1, 7: &w.D7, 30: &w.D30, 90: &w.D90} {
-				if !e.OccurredAt.Before(midnight.AddDate(0, 0, 1-days)) {
-					*sum += n
+			for _, window := range []struct {
+				days       int
+				sum, leave *int64
+			}{{1, &w.D1, &l.D1}, {7, &w.D7, &l.D7}, {30, &w.D30, &l.D30}, {90, &w.D90, &l.D90}} {
+				if n != 0 && !e.OccurredAt.Before(midnight.AddDate(0, 0, 1-window.days)) {
+					*window.sum += n
+					if day := e.OccurredAt.Unix()/86400 + int64(window.days); *window.leave == 0 || day < *window.leave {
+						*window.leave = day
+					}
 				}
 			}
 		}
-		add(&t.Counts, 1)
+		add(&t.Counts, &t.Leaves, 1)
 		if e.Value.Known() {
-			add(amounts(&t.Values, e.Value.Currency), e.Value.Minor)
+			a := amounts(&t.Values, e.Value.Currency)
+			add(&a.Windows, &a.Leaves, e.Value.Minor)
 		}
 	}
 	return types

@@ -40,12 +40,7 @@ func (s *State) slot(t event.Type) uint8 {
 		return otherSlot
 	}
 	hash := xxhash.Sum64String(string(t))
-	i, found := slices.BinarySearchFunc(s.customs, t, func(c custom, t event.Type) int {
-		if c.hash != hash {
-			return cmp.Compare(c.hash, hash)
-		}
-		return strings.Compare(s.table.text[c.name], string(t))
-	})
+	i, found := s.findCustom(t, hash)
 	if found {
 		return firstCustom + uint8(i)
 	}
@@ -57,6 +52,28 @@ func (s *State) slot(t event.Type) uint8 {
 	}
 	s.customs = slices.Insert(s.customs, i, custom{hash: hash, name: s.table.intern(string(t))})
 	s.shift(firstCustom + uint8(i))
+	return firstCustom + uint8(i)
+}
+
+// findCustom returns the place of a custom type with a slot, and where it would be.
+func (s *State) findCustom(t event.Type, hash uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.customs, t, func(c custom, t event.Type) int {
+		if c.hash != hash {
+			return cmp.Compare(c.hash, hash)
+		}
+		return strings.Compare(s.table.text[c.name], string(t))
+	})
+}
+
+// customSlot returns the slot of a custom type, a slot without sums where it has none.
+func (s *State) customSlot(t event.Type) uint8 {
+	if t == Other {
+		return otherSlot
+	}
+	i, found := s.findCustom(t, xxhash.Sum64String(string(t)))
+	if !found {
+		return 0
+	}
 	return firstCustom + uint8(i)
 }
 

@@ -177,12 +177,13 @@ func TestSummary(t *testing.T) {
 		t.Errorf("%+v", got.Types)
 	}
 	got.Types = nil
+	today := newest.Unix() / 86400
 	want := Summary{
 		Events: 6, First: days(400), Last: days(0), LastPurchase: days(0),
 		Purchases: Windows{D1: 1, D7: 2, D30: 3, D90: 3, All: 4},
 		Spent: []Amounts{
-			{"EUR", Windows{D1: 1000, D7: 1401, D30: 1401, D90: 1401, All: 1401}},
-			{"USD", Windows{D30: 30, D90: 30, All: 30}},
+			{"EUR", Windows{D1: 1000, D7: 1401, D30: 1401, D90: 1401, All: 1401}, Leaves{today + 1, today + 1, today + 24, today + 84}},
+			{"USD", Windows{D30: 30, D90: 30, All: 30}, Leaves{D30: today + 1, D90: today + 61}},
 		},
 		Averages: []Average{{Orders: 2, Mean: eur(751)}, {Orders: 1, Mean: event.Money{Currency: "USD", Minor: 30}}},
 	}

@@ -11,16 +11,24 @@ import (
 // Windows are sums over the last 1, 7, 30 and 90 days of UTC, today included, and of all time.
 type Windows struct{ D1, D7, D30, D90, All int64 }
 
+// Leaves tells until when the sums of Windows stay as they are while nothing more happens: the
+// day of UTC, numbered from 1970-01-01 on, with whose beginning the oldest day that adds to the
+// window leaves it. It is 0 where no day does: that sum stays for good, as that of all time does.
+type Leaves struct{ D1, D7, D30, D90 int64 }
+
 // Amounts sums amounts of one currency, in minor units.
 type Amounts struct {
 	Currency string
 	Windows
+	Leaves Leaves
 }
 
 // TypeSummary tells of the events of one type.
 type TypeSummary struct {
 	Type   event.Type
 	Counts Windows
+	// Leaves is that of Counts.
+	Leaves Leaves
 	// Values has an element for each currency, in the order of codes.
 	Values      []Amounts
 	First, Last time.Time
@@ -66,10 +74,7 @@ func (s *State) Summary(now time.Time) Summary {
 		for n < len(cells) && cells[n].key.slot() == k.slot {
 			n++
 		}
-		t := TypeSummary{Type: s.typeOf(k.slot), First: fromMicros(k.first), Last: fromMicros(k.last)}
-		for _, c := range cells[:n] {
-			t.count(c, today)
-		}
+		t := s.summarize(k, cells[:n], today)
 		switch t.Type {
 		case event.Purchase:
 			sum.Purchases, sum.LastPurchase = t.Counts, t.Last
@@ -85,29 +90,108 @@ func (s *State) Summary(now time.Time) Summary {
 	return sum
 }
 
-// count adds one cell of the type.
-func (t *TypeSummary) count(c cell, today int64) {
-	t.Counts.add(c, c.events, today)
-	if c.key.currency() != 0 {
-		amounts(&t.Values, unpackCurrency(c.key.currency())).add(c, c.amount, today)
+// SummaryOf is the element of Summary's Types that is of the type, false where no event of the
+// type occurred. It costs what that one type has in sums.
+func (s *State) SummaryOf(t event.Type, now time.Time) (TypeSummary, bool) {
+	k := s.kindOf(t)
+	if k == nil {
+		return TypeSummary{}, false
 	}
+	return s.summarize(k, s.cellsOf(k.slot), dayOf(microsOf(now))), true
+}
+
+// Count returns how many events of the type there are, and when the first and the last of them
+// occurred; 0 and zero times where there are none.
+func (s *State) Count(t event.Type) (n int64, first, last time.Time) {
+	k := s.kindOf(t)
+	if k == nil {
+		return 0, time.Time{}, time.Time{}
+	}
+	for _, c := range s.cellsOf(k.slot) {
+		if c.key.daily() {
+			break // months are before days
+		}
+		n += c.events
+	}
+	return n, fromMicros(k.first), fromMicros(k.last)
+}
+
+// kindOf returns what is known of a type, nil where it never occurred.
+func (s *State) kindOf(t event.Type) *kind {
+	slot := t.Number()
+	if slot == 0 {
+		slot = s.customSlot(t)
+	}
+	for i := range s.kinds {
+		if s.kinds[i].slot == slot {
+			return &s.kinds[i]
+		}
+	}
+	return nil
+}
+
+// cellsOf returns the cells of a slot.
+func (s *State) cellsOf(slot uint8) []cell {
+	from, _ := slices.BinarySearchFunc(s.cells, newKey(slot, false, 0, 0), compareKey)
+	n := from
+	for n < len(s.cells) && s.cells[n].key.slot() == slot {
+		n++
+	}
+	return s.cells[from:n]
+}
+
+// summarize sums the cells of one type.
+func (s *State) summarize(k *kind, cells []cell, today int64) TypeSummary {
+	t := TypeSummary{Type: s.typeOf(k.slot), First: fromMicros(k.first), Last: fromMicros(k.last)}
+	var last *Amounts // cells of one currency follow each other
+	for _, c := range cells {
+		t.Counts.add(&t.Leaves, c, c.events, today)
+		if c.key.currency() == 0 {
+			continue
+		}
+		if code := unpackCurrency(c.key.currency()); last == nil || last.Currency != code {
+			last = amounts(&t.Values, code)
+		}
+		last.add(&last.Leaves, c, c.amount, today)
+	}
+	return t
 }
 
 // add adds n in the windows that the cell's month or day is in.
-func (w *Windows) add(c cell, n, today int64) {
+func (w *Windows) add(leaves *Leaves, c cell, n, today int64) {
 	if !c.key.daily() {
 		w.All += n
 		return
 	}
-	age := today - c.key.period()
-	for _, window := range [...]struct {
-		sum  *int64
-		days int64
-	}{{&w.D1, 1}, {&w.D7, 7}, {&w.D30, 30}, {&w.D90, 90}} {
-		if age < window.days {
-			*window.sum += n
-		}
+	if n == 0 {
+		return
 	}
+	day := c.key.period()
+	age := today - day
+	if age < 90 {
+		w.D90 += n
+		leaves.D90 = sooner(leaves.D90, day+90)
+	}
+	if age < 30 {
+		w.D30 += n
+		leaves.D30 = sooner(leaves.D30, day+30)
+	}
+	if age < 7 {
+		w.D7 += n
+		leaves.D7 = sooner(leaves.D7, day+7)
+	}
+	if age < 1 {
+		w.D1 += n
+		leaves.D1 = sooner(leaves.D1, day+1)
+	}
+}
+
+// sooner returns the lesser of two days, where 0 is none.
+func sooner(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // spend adds or takes away what purchases or refunds are worth.
@@ -119,16 +203,20 @@ func (s *Summary) spend(values []Amounts, sign int64) {
 		w.D30 += sign * v.D30
 		w.D90 += sign * v.D90
 		w.All += sign * v.All
+		w.Leaves.D1 = sooner(w.Leaves.D1, v.Leaves.D1)
+		w.Leaves.D7 = sooner(w.Leaves.D7, v.Leaves.D7)
+		w.Leaves.D30 = sooner(w.Leaves.D30, v.Leaves.D30)
+		w.Leaves.D90 = sooner(w.Leaves.D90, v.Leaves.D90)
 	}
 }
 
-// amounts returns the currency's windows in list, which stays in the order of codes.
-func amounts(list *[]Amounts, currency string) *Windows {
+// amounts returns the currency's amounts in list, which stays in the order of codes.
+func amounts(list *[]Amounts, currency string) *Amounts {
 	i, found := slices.BinarySearchFunc(*list, currency, func(a Amounts, code string) int { return cmp.Compare(a.Currency, code) })
 	if !found {
 		*list = slices.Insert(*list, i, Amounts{Currency: currency})
 	}
-	return &(*list)[i].Windows
+	return &(*list)[i]
 }
 
 // averages sums purchases by currency; cells are those of one type, in order.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/rank/expr"
+	"github.com/attune-shop/attune/model/rule"
 )
 
 // rules evaluates the request's filter and boost, within one budget.
@@ -14,7 +15,7 @@ type rules struct {
 	shop    *Shop
 	visitor *Visitor
 	// user is made when the first rule asks for it.
-	user   *expr.User
+	user   *rule.User
 	budget *expr.Budget
 }
 
@@ -26,7 +27,7 @@ func (c *candidate) forRules() *event.Item {
 	return c.item
 }
 
-func (r *rules) userFor(needed bool) *expr.User {
+func (r *rules) userFor(needed bool) *rule.User {
 	if needed && r.user == nil {
 		r.user = r.visitor.features(r.shop)
 	}

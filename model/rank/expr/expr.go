@@ -1,12 +1,12 @@
 // Package expr compiles and evaluates the two rules that a request may carry: a filter,
 // which keeps the items for which it is true, and a boost, by which an item's score is
-// multiplied. Both are written in CEL (https://cel.dev) over two variables, item and user,
-// whose fields bear the names that the contract's Item and User messages give them.
+// multiplied. Both are written in the language of model/rule over two variables, item and
+// user, whose fields bear the names that the contract's Item and User messages give them.
 //
 // A message that is absent (a price nobody gave, the last purchase of somebody who bought
-// nothing) is told by has(); reading it all the same is an evaluation error, as is a map
-// key that is not there. An evaluation error makes a filter false and a boost 1 for that
-// one item, so what is not known never matches.
+// nothing) is told by has(); reading it all the same is an evaluation error, as is an
+// attribute that is not there. An evaluation error makes a filter false and a boost 1 for
+// that one item, so what is not known never matches. What the user never did counts 0.
 //
 // Work is bounded three times: by the length of the text, by a limit an evaluation, and
 // by the Budget that a request's evaluations share. All are counted in cost, never in time.
@@ -26,11 +26,10 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/rule"
 )
 
 const (
-	// MaxTextBytes bounds a rule's text.
-	MaxTextBytes = 4 << 10
 	// MaxCost bounds one evaluation, in CEL's cost units: about one a visited node, and one
 	// for every ten bytes of text that is read.
 	MaxCost = 20_000
@@ -67,7 +66,8 @@ type cacheKey struct{ field, text string }
 
 // NewCompiler returns a Compiler with an empty cache.
 func NewCompiler() (*Compiler, error) {
-	env, err := newEnv()
+	env, err := rule.NewEnv([]*rule.Message{itemMessage, moneyMessage},
+		cel.Variable("item", itemMessage.Type()), cel.Variable("user", rule.UserMessage.Type()))
 	if err != nil {
 		return nil, fmt.Errorf("rule environment: %w", err)
 	}
@@ -112,7 +112,7 @@ func (b *Boost) UsesUser() bool { return b.p.usesUser }
 
 // Keep tells whether the item stays. Its errors are those of a rule that runs too long
 // (*event.InvalidError of "filter"), of a spent budget (the same) and of ctx.
-func (f *Filter) Keep(ctx context.Context, item *event.Item, user *User, budget *Budget) (bool, error) {
+func (f *Filter) Keep(ctx context.Context, item *event.Item, user *rule.User, budget *Budget) (bool, error) {
 	val, err := f.p.eval(ctx, item, user, budget)
 	if val == nil || err != nil {
 		return false, err
@@ -122,7 +122,7 @@ func (f *Filter) Keep(ctx context.Context, item *event.Item, user *User, budget 
 
 // Factor returns what the item's score is multiplied by: finite and 0 or more. Its errors
 // are those of Keep, naming "boost", and a value that is negative, infinite or not a number.
-func (b *Boost) Factor(ctx context.Context, item *event.Item, user *User, budget *Budget) (float64, error) {
+func (b *Boost) Factor(ctx context.Context, item *event.Item, user *rule.User, budget *Budget) (float64, error) {
 	val, err := b.p.eval(ctx, item, user, budget)
 	if err != nil {
 		return 0, err
@@ -159,29 +159,25 @@ type program struct {
 }
 
 func (c *Compiler) compile(field, text string) (*program, error) {
-	if len(text) > MaxTextBytes {
-		return nil, event.Invalid(field, "is %d bytes long; at most %d", len(text), MaxTextBytes)
-	}
 	key := cacheKey{field, text}
 	if p, ok := c.cache.Get(key); ok {
 		return p, nil
 	}
-	ast, issues := c.env.Compile(text)
-	if issues.Err() != nil {
-		return nil, &event.InvalidError{Violations: violations(field, issues)}
+	ast, err := rule.Compile(c.env, field, text)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkOutput(field, ast.OutputType()); err != nil {
 		return nil, err
 	}
 	checked := ast.NativeRep()
-	p := &program{field: field, usesUser: mentions(checked, "user"), usesAttributes: strings.Contains(text, "attributes"), flatCost: flatCost(checked)}
+	p := &program{field: field, usesUser: rule.Mentions(checked, "user"), usesAttributes: strings.Contains(text, "attributes"), flatCost: rule.FlatCost(checked)}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	if p.flatCost == 0 {
 		options = append(options, cel.CostLimit(MaxCost), cel.InterruptCheckFrequency(interruptEvery))
 	}
-	var err error
 	if p.cel, err = c.env.Program(ast, options...); err != nil {
-		return nil, event.Invalid(field, "%s", oneLine(err.Error()))
+		return nil, event.Invalid(field, "%s", rule.OneLine(err.Error()))
 	}
 	c.cache.Add(key, p)
 	return p, nil
@@ -199,32 +195,8 @@ func checkOutput(field string, t *cel.Type) error {
 	return nil
 }
 
-// violations gives each compile error its position, at most three.
-func violations(field string, issues *cel.Issues) []event.Violation {
-	var out []event.Violation
-	for _, e := range issues.Errors() {
-		if len(out) == 3 {
-			break
-		}
-		out = append(out, event.Violation{
-			Field: field,
-			Rule:  fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, oneLine(e.Message)),
-		})
-	}
-	return out
-}
-
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	const most = 300
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
-
 // eval returns the rule's value, nil where the item lacks what the rule reads.
-func (p *program) eval(ctx context.Context, of *event.Item, user *User, budget *Budget) (ref.Val, error) {
+func (p *program) eval(ctx context.Context, of *event.Item, user *rule.User, budget *Budget) (ref.Val, error) {
 	if budget.left == 0 {
 		return nil, event.Invalid(p.field, "costs more than a request may spend on rules (%d); name fewer items or a simpler rule", budget.all)
 	}

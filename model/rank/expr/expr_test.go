@@ -3,11 +3,14 @@ package expr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
+	"github.com/attune-shop/attune/model/rule"
 )
 
 var (
@@ -18,14 +21,27 @@ var (
 		AvailableFrom: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	bare = &event.Item{ID: "bare"}
-	anna = &User{
-		UserID: "anna", EventCounts: map[string]int64{"view_item": 12, "purchase": 2},
-		Purchases: Counts{D30: 1, All: 2}, Categories: map[string]float64{"Lighting": 0.75},
-		Spent:       []Amounts{{Currency: "EUR", Counts: Counts{All: 9900}}},
-		RecentItems: []RecentItem{{ItemID: "lamp", Type: "view_item", Quantity: 1}},
-		CartItemIDs: []string{"shade"}, LastSeenAt: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
-	}
+	noon = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
 )
+
+// anna looked at lamps, bought twice, the first time long ago, and has a shade in the cart.
+func anna() *rule.User {
+	var s feature.State
+	for n := range 12 {
+		s.Fold(&event.Event{ID: fmt.Sprint("view", n), Type: event.ViewItem, ItemID: "lamp", OccurredAt: noon})
+	}
+	for n, days := range []int{1, 50} {
+		s.Fold(&event.Event{
+			ID: fmt.Sprint("buy", n), Type: event.Purchase, Value: event.Money{Currency: "EUR", Minor: 4950},
+			OccurredAt: noon.AddDate(0, 0, -days),
+		})
+	}
+	s.Fold(&event.Event{ID: "add", Type: event.AddToCart, ItemID: "shade", OccurredAt: noon})
+	return &rule.User{
+		UserID: "anna", State: &s, Now: noon,
+		Affinity: func() (categories, brands map[string]float64) { return map[string]float64{"Lighting": 0.75}, nil },
+	}
+}
 
 func compiler(t testing.TB) *Compiler {
 	t.Helper()
@@ -39,7 +55,7 @@ func compiler(t testing.TB) *Compiler {
 func TestFilterKeep(t *testing.T) {
 	c := compiler(t)
 	for _, tc := range []struct {
-		rule string
+		text string
 		item *event.Item
 		want bool
 	}{
@@ -61,32 +77,38 @@ func TestFilterKeep(t *testing.T) {
 		{"item.available_from < timestamp('2026-06-01T00:00:00Z')", lamp, true},
 		{"item.available_until < timestamp('2026-06-01T00:00:00Z')", lamp, false},
 		{"user.event_counts['purchase'] >= 2", lamp, true},
-		{"user.event_counts['refund'] >= 0", lamp, false},
+		{"user.event_counts['refund'] == 0", lamp, true},
+		{"'refund' in user.event_counts || has(user.event_counts.refund)", lamp, false},
+		{"'purchase' in user.event_counts && has(user.event_counts.purchase)", lamp, true},
+		{"user.event_counts.purchase == 2 && user.event_counts[?'refund'].orValue(7) == 7", lamp, true},
+		{"user.event_counts.exists(t, t == 'view_item') && user.event_counts.size() == 3", lamp, true},
+		{"user.brand_affinity['Acme'] == 0.0 && user.average_order_minor_units['USD'] == 0", lamp, true},
+		{"user.average_order_minor_units['EUR'] == 4950", lamp, true},
 		{"user.purchases.d30 == 1 && user.purchases.all == 2", lamp, true},
 		{"user.category_affinity[item.categories[0]] > 0.5", lamp, true},
 		{"user.spent.exists(s, s.currency_code == 'EUR' && s.all > 5000)", lamp, true},
 		{"user.recent_items.exists(r, r.item_id == item.item_id)", lamp, true},
-		{"has(user.last_purchase_at)", lamp, false},
+		{"has(user.last_purchase_at)", lamp, true},
 		{"!('shade' in user.cart_item_ids)", lamp, false},
 		{"item == item && dyn(item).brand == 'Lumen'", lamp, true},
 		{"item.title.matches('^Brass')", lamp, true},
 		{"item.price == item.price", lamp, true},
 	} {
-		f, err := c.Filter(tc.rule)
+		f, err := c.Filter(tc.text)
 		if err != nil {
-			t.Errorf("%s: %v", tc.rule, err)
+			t.Errorf("%s: %v", tc.text, err)
 			continue
 		}
-		got, err := f.Keep(context.Background(), tc.item, anna, NewBudget(0))
+		got, err := f.Keep(context.Background(), tc.item, anna(), NewBudget(0))
 		if err != nil || got != tc.want {
-			t.Errorf("%s for %s: %v, %v; want %v", tc.rule, tc.item.ID, got, err, tc.want)
+			t.Errorf("%s for %s: %v, %v; want %v", tc.text, tc.item.ID, got, err, tc.want)
 		}
 	}
 }
 
 func TestCompileRefuses(t *testing.T) {
 	c := compiler(t)
-	for rule, want := range map[string]string{
+	for text, want := range map[string]string{
 		"item.price <":            "line 1, column",
 		"item.prize.minor_units":  "undefined field 'prize'",
 		"item.brand == 5":         "no matching overload",
@@ -95,14 +117,14 @@ func TestCompileRefuses(t *testing.T) {
 		"shop.open":               "undeclared reference to 'shop'",
 		"":                        "line 1",
 		"item.title.matches('(')": "missing closing",
-		"true || '" + strings.Repeat("x", MaxTextBytes) + "' == ''":  "at most 4096",
-		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200): "recursion",
-		"attune.v1.Money{minor_units: 3}.minor_units == 3 && item.b": "undefined field",
+		"true || '" + strings.Repeat("x", rule.MaxTextBytes) + "' == ''": "at most 4096",
+		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200):     "recursion",
+		"attune.v1.Money{minor_units: 3}.minor_units == 3 && item.b":     "undefined field",
 	} {
-		_, err := c.Filter(rule)
+		_, err := c.Filter(text)
 		var invalid *event.InvalidError
 		if !errors.As(err, &invalid) || invalid.Violations[0].Field != "filter" || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.40q: %v; want a violation of filter with %q", rule, err, want)
+			t.Errorf("%.40q: %v; want a violation of filter with %q", text, err, want)
 		}
 	}
 }
@@ -110,7 +132,7 @@ func TestCompileRefuses(t *testing.T) {
 func TestBoostFactor(t *testing.T) {
 	c := compiler(t)
 	for _, tc := range []struct {
-		rule string
+		text string
 		item *event.Item
 		want float64
 		fail bool
@@ -119,22 +141,22 @@ func TestBoostFactor(t *testing.T) {
 		{"3", lamp, 3, false},
 		{"2u", lamp, 2, false},
 		{"user.category_affinity['Lighting'] * 4.0", lamp, 3, false},
-		{"user.category_affinity['Garden']", lamp, 1, false},
+		{"user.category_affinity['Garden']", lamp, 0, false},
 		{"double(item.attributes.watts) / 10.0", bare, 1, false},
 		{"-1.0", lamp, 0, true},
 		{"0.0 / 0.0", lamp, 0, true},
 		{"1.0 / 0.0", lamp, 0, true},
 		{"1 / 0", lamp, 1, false},
 	} {
-		b, err := c.Boost(tc.rule)
+		b, err := c.Boost(tc.text)
 		if err != nil {
-			t.Errorf("%s: %v", tc.rule, err)
+			t.Errorf("%s: %v", tc.text, err)
 			continue
 		}
-		got, err := b.Factor(context.Background(), tc.item, anna, NewBudget(0))
+		got, err := b.Factor(context.Background(), tc.item, anna(), NewBudget(0))
 		var invalid *event.InvalidError
 		if tc.fail != errors.As(err, &invalid) || got != tc.want {
-			t.Errorf("%s: %v, %v; want %v", tc.rule, got, err, tc.want)
+			t.Errorf("%s: %v, %v; want %v", tc.text, got, err, tc.want)
 		}
 	}
 	if _, err := c.Boost("item.brand"); err == nil || !strings.Contains(err.Error(), "boost: is of type string") {
@@ -203,13 +225,13 @@ func FuzzCompileAndEvaluate(f *testing.F) {
 		budget := NewBudget(0)
 		for _, item := range []*event.Item{lamp, bare} {
 			if filter, err := c.Filter(rule); err == nil {
-				_, err = filter.Keep(context.Background(), item, anna, budget)
+				_, err = filter.Keep(context.Background(), item, anna(), budget)
 				wantInvalid(t, err)
 			} else {
 				wantInvalid(t, err)
 			}
 			if boost, err := c.Boost(rule); err == nil {
-				factor, err := boost.Factor(context.Background(), item, anna, budget)
+				factor, err := boost.Factor(context.Background(), item, anna(), budget)
 				wantInvalid(t, err)
 				if !(factor >= 0) {
 					t.Fatalf("factor %v", factor)

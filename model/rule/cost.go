@@ -1,4 +1,4 @@
-package expr
+package rule
 
 import (
 	"cel.dev/cel-go/common/ast"
@@ -20,11 +20,11 @@ var flatFunctions = map[string]bool{
 	overloads.TypeConvertTimestamp: true, overloads.TypeConvertDuration: true,
 }
 
-// flatCost returns the number of nodes of an expression whose cost the text alone bounds,
+// FlatCost returns the number of nodes of an expression whose cost the text alone bounds,
 // and 0 for any other: one with a loop, a regular expression, or a comparison or sum of
 // things whose size the item decides. Tracking the cost of an evaluation makes it several
 // times slower, and most rules do not need it.
-func flatCost(checked *ast.AST) uint64 {
+func FlatCost(checked *ast.AST) uint64 {
 	var nodes uint64
 	flat := true
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
@@ -51,7 +51,7 @@ func flatCall(checked *ast.AST, call ast.CallExpr) bool {
 	case operators.In:
 		return scalar(kind(0)) && (kind(1) == types.ListKind || kind(1) == types.MapKind)
 	case operators.Add:
-		return number(kind(0)) && number(kind(1))
+		return scalar(kind(0)) && scalar(kind(1)) && kind(0) != types.StringKind
 	default:
 		return flatFunctions[name]
 	}
@@ -63,11 +63,11 @@ func number(k types.Kind) bool {
 
 func scalar(k types.Kind) bool {
 	return number(k) || k == types.StringKind || k == types.BoolKind || k == types.NullTypeKind ||
-		k == types.TimestampKind || k == types.DurationKind
+		k == types.TimestampKind || k == types.DurationKind || k == types.OpaqueKind
 }
 
-// mentions tells whether the expression reads the variable.
-func mentions(checked *ast.AST, variable string) bool {
+// Mentions tells whether the expression reads the variable.
+func Mentions(checked *ast.AST, variable string) bool {
 	for _, r := range checked.ReferenceMap() {
 		if r.Name == variable {
 			return true
