@@ -144,11 +144,10 @@ func (u *User) Purchases() int64 {
 	return n
 }
 
-// Spent is what purchases are worth less refunds in each currency, of all time.
+// Spent is what purchases are worth less refunds in each currency.
 func (u *User) Spent() []feature.Amounts {
-	sum := u.summed()
 	u.holdSince(u.firstMoney())
-	return sum.Spent
+	return u.summed().Spent
 }
 
 // summed is the summary of everything.

@@ -1,0 +1,139 @@
+package segment
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/rule"
+)
+
+// timeHelp says what can be done with now and ages.
+const timeHelp = "now and ages can only be compared with < <= > >=: an age with a duration, as in " +
+	"last_purchase.age > duration('720h'), and now with a time; now - a time is an age, and now takes + and - a duration"
+
+// ofTime finds the types of time among what a call was applied to, as the checker says it.
+var ofTime = regexp.MustCompile(`applied to '.*\b(now|age)\b.*'`)
+
+// explained adds to errors about now and ages what can be done.
+func explained(err error) error {
+	var invalid *event.InvalidError
+	if errors.As(err, &invalid) {
+		for i := range invalid.Violations {
+			if v := &invalid.Violations[i]; ofTime.MatchString(v.Rule) {
+				v.Rule += "; " + timeHelp
+			}
+		}
+	}
+	return err
+}
+
+// mentionsTime tells whether a type is that of now or of ages, or made of them.
+func mentionsTime(t *types.Type) bool {
+	return t.IsExactType(nowType) || t.IsExactType(ageType) || slices.ContainsFunc(t.Parameters(), mentionsTime)
+}
+
+// compared are the operators that now and ages may be an operand of.
+var compared = map[string]bool{
+	operators.Subtract: true, operators.Add: true,
+	operators.Less: true, operators.LessEquals: true, operators.Greater: true, operators.GreaterEquals: true,
+}
+
+// checkUse refuses what the types allow and the trace could not follow.
+func checkUse(checked *ast.AST) error {
+	var violations []event.Violation
+	refuse := func(e ast.Expr, message string) {
+		if len(violations) < 3 {
+			at := checked.SourceInfo().GetStartLocation(e.ID())
+			violations = append(violations, event.Violation{Field: field, Rule: rule.At(at.Line(), at.Column(), message)})
+		}
+	}
+	ast.MatchDescendants(ast.NavigateAST(checked), func(e ast.NavigableExpr) bool {
+		parent, function := use(e)
+		switch {
+		case mentionsTime(checked.GetType(e.ID())) && !compared[function]:
+			refuse(e, timeHelp)
+		case isVariable(checked, e, "likeness") && function != operators.Index && function != operators.In && parent != ast.SelectKind:
+			refuse(e, "likeness is read segment by segment, as in likeness['vip'] >= 0.8")
+		case (function == operators.Equals || function == operators.NotEquals) && checked.GetType(e.ID()).Kind() == types.MapKind:
+			refuse(e, "maps are compared key by key")
+		}
+		return false
+	})
+	if violations != nil {
+		return &event.InvalidError{Violations: violations}
+	}
+	return nil
+}
+
+// use returns what kind of expression e is an operand of, and for a call of which function.
+func use(e ast.NavigableExpr) (kind ast.ExprKind, function string) {
+	parent, ok := e.Parent()
+	if !ok {
+		return ast.UnspecifiedExprKind, ""
+	}
+	if parent.Kind() == ast.CallKind {
+		function = parent.AsCall().FunctionName()
+	}
+	return parent.Kind(), function
+}
+
+// isVariable tells whether e is the variable of a rule, and not one of a loop.
+func isVariable(checked *ast.AST, e ast.Expr, name string) bool {
+	return e.Kind() == ast.IdentKind && e.AsIdent() == name && checked.ReferenceMap()[e.ID()] != nil
+}
+
+// checkCost refuses a rule that may cost too much.
+func (c *Compiler) checkCost(a *cel.Ast) error {
+	estimate, err := c.env.EstimateCost(a, sizes{})
+	if err != nil {
+		return event.Invalid(field, "%s", rule.OneLine(err.Error()))
+	}
+	if estimate.Max > MaxCost {
+		return event.Invalid(field, "may cost more than %d in one evaluation; leave out loops within loops, and texts and lists that are put together", uint64(MaxCost))
+	}
+	return nil
+}
+
+// sizes tells CEL how large what rules read can be.
+type sizes struct{}
+
+// The bounds of lists and maps; an evaluation that meets more ends at MaxCost.
+var bounds = map[string]uint64{
+	"anonymous_ids": 500, "recent_items": 256, "cart_item_ids": 256, "event_counts": 45, "types": 45,
+	"spent": 16, "values": 16, "average_order_minor_units": 16,
+	"category_affinity": 512, "affinity": 512, "brand_affinity": 256,
+}
+
+// maxTextBytes is what texts are taken for: ids and paths of categories are shorter, on the whole.
+const maxTextBytes = 64
+
+// EstimateSize implements cost.Estimator.
+func (sizes) EstimateSize(element cost.AstNode) *cost.SizeEstimate {
+	path := element.Path()
+	if len(path) == 0 {
+		return nil
+	}
+	if n, ok := bounds[path[len(path)-1]]; ok {
+		return &cost.SizeEstimate{Max: n}
+	}
+	switch element.Type().Kind() {
+	case types.StringKind:
+		return &cost.SizeEstimate{Max: maxTextBytes}
+	case types.StructKind:
+		return &cost.SizeEstimate{Max: 100} // to compare all its fields
+	}
+	return nil
+}
+
+// EstimateCallCost implements cost.Estimator.
+func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
+	return nil
+}
