@@ -196,6 +196,9 @@ func TestSumsAgainstEvents(t *testing.T) {
 			if n, first, last := s.Count(g.Type); n != g.Counts.All || !first.Equal(g.First) || !last.Equal(g.Last) {
 				t.Fatalf("%s: %d from %v to %v", g.Type, n, first, last)
 			}
+			if n := s.Currencies(); n < len(g.Values) {
+				t.Fatalf("%d currencies, and %s has %d", n, g.Type, len(g.Values))
+			}
 			delete(want, g.Type)
 		}
 		all := int64(0)

@@ -67,6 +67,7 @@ func (s *State) Summary(now time.Time) Summary {
 	}
 	today := dayOf(microsOf(now))
 	sum.Types = make([]TypeSummary, 0, len(s.kinds))
+	var purchases, refunds []Amounts
 	cells := s.cells
 	for i := range s.kinds {
 		k := &s.kinds[i]
@@ -79,13 +80,14 @@ func (s *State) Summary(now time.Time) Summary {
 		case event.Purchase:
 			sum.Purchases, sum.LastPurchase = t.Counts, t.Last
 			sum.Averages = averages(cells[:n])
-			sum.spend(t.Values, 1)
+			purchases = t.Values
 		case event.Refund:
-			sum.spend(t.Values, -1)
+			refunds = t.Values
 		}
 		sum.Types = append(sum.Types, t)
 		cells = cells[n:]
 	}
+	sum.Spent = Less(purchases, refunds)
 	slices.SortFunc(sum.Types, func(a, b TypeSummary) int { return cmp.Compare(a.Type, b.Type) })
 	return sum
 }
@@ -114,6 +116,24 @@ func (s *State) Count(t event.Type) (n int64, first, last time.Time) {
 		n += c.events
 	}
 	return n, fromMicros(k.first), fromMicros(k.last)
+}
+
+// Currencies returns the greatest number of currencies that one type has sums in.
+func (s *State) Currencies() int {
+	most, n := 0, 0
+	before := cellKey(0)
+	for _, c := range s.cells {
+		if series := c.key >> periodBits; series != before {
+			if series>>(slotShift-periodBits-1) != before>>(slotShift-periodBits-1) { // another type, or days after months
+				n = 0
+			}
+			if before = series; c.key.currency() != 0 {
+				n++
+			}
+			most = max(most, n)
+		}
+	}
+	return most
 }
 
 // kindOf returns what is known of a type, nil where it never occurred.
@@ -194,20 +214,22 @@ func sooner(a, b int64) int64 {
 	return a
 }
 
-// spend adds or takes away what purchases or refunds are worth.
-func (s *Summary) spend(values []Amounts, sign int64) {
-	for _, v := range values {
-		w := amounts(&s.Spent, v.Currency)
-		w.D1 += sign * v.D1
-		w.D7 += sign * v.D7
-		w.D30 += sign * v.D30
-		w.D90 += sign * v.D90
-		w.All += sign * v.All
-		w.Leaves.D1 = sooner(w.Leaves.D1, v.Leaves.D1)
-		w.Leaves.D7 = sooner(w.Leaves.D7, v.Leaves.D7)
-		w.Leaves.D30 = sooner(w.Leaves.D30, v.Leaves.D30)
-		w.Leaves.D90 = sooner(w.Leaves.D90, v.Leaves.D90)
+// Less returns what purchases are worth less refunds, in the order of currencies, as both lists are.
+func Less(purchases, refunds []Amounts) []Amounts {
+	spent := slices.Clone(purchases)
+	for _, r := range refunds {
+		w := amounts(&spent, r.Currency)
+		w.D1 -= r.D1
+		w.D7 -= r.D7
+		w.D30 -= r.D30
+		w.D90 -= r.D90
+		w.All -= r.All
+		w.Leaves.D1 = sooner(w.Leaves.D1, r.Leaves.D1)
+		w.Leaves.D7 = sooner(w.Leaves.D7, r.Leaves.D7)
+		w.Leaves.D30 = sooner(w.Leaves.D30, r.Leaves.D30)
+		w.Leaves.D90 = sooner(w.Leaves.D90, r.Leaves.D90)
 	}
+	return spent
 }
 
 // amounts returns the currency's amounts in list, which stays in the order of codes.

@@ -36,6 +36,9 @@ type User struct {
 	state      *feature.State // since the horizon
 	kept       int64          // months that the horizon lies before now
 	summary    *feature.Summary
+	totals     []feature.Amounts
+	totaled    bool
+	firstMoney time.Time // when the first purchase or refund occurred
 	purchases  ref.Val
 	types      []ref.Val
 	spent      []ref.Val
@@ -146,8 +149,18 @@ func (u *User) Purchases() int64 {
 
 // Spent is what purchases are worth less refunds in each currency.
 func (u *User) Spent() []feature.Amounts {
-	u.holdSince(u.firstMoney())
-	return u.summed().Spent
+	if !u.totaled {
+		u.totaled = true
+		known := u.Known()
+		purchases, _ := known.SummaryOf(event.Purchase, u.Now)
+		refunds, _ := known.SummaryOf(event.Refund, u.Now)
+		u.totals = feature.Less(purchases.Values, refunds.Values)
+		if u.firstMoney = purchases.First; u.firstMoney.IsZero() || !refunds.First.IsZero() && refunds.First.Before(u.firstMoney) {
+			u.firstMoney = refunds.First
+		}
+	}
+	u.holdSince(u.firstMoney)
+	return u.totals
 }
 
 // summed is the summary of everything.
@@ -157,16 +170,6 @@ func (u *User) summed() *feature.Summary {
 		u.summary = &sum
 	}
 	return u.summary
-}
-
-// firstMoney is when the first purchase or refund occurred.
-func (u *User) firstMoney() time.Time {
-	_, purchase, _ := u.Known().Count(event.Purchase)
-	_, refund, _ := u.Known().Count(event.Refund)
-	if purchase.IsZero() || !refund.IsZero() && refund.Before(purchase) {
-		return refund
-	}
-	return purchase
 }
 
 func (u *User) purchaseCounts() ref.Val {
@@ -191,10 +194,9 @@ func (u *User) typeList() []ref.Val {
 }
 
 func (u *User) spentList() []ref.Val {
-	if u.spent == nil {
-		u.spent = u.money(u.summed().Spent, u.firstMoney())
+	if list := u.Spent(); u.spent == nil {
+		u.spent = u.money(list, u.firstMoney)
 	}
-	u.holdSince(u.firstMoney())
 	return u.spent
 }
 

@@ -105,12 +105,16 @@ func (c *Compiler) checkCost(a *cel.Ast) error {
 // sizes tells CEL how large what rules read can be.
 type sizes struct{}
 
-// The bounds of lists and maps; an evaluation that meets more ends at MaxCost.
+// bounds are those of lists and maps. Most are what a State keeps; those of currencies and shares
+// are what is usual.
 var bounds = map[string]uint64{
 	"anonymous_ids": 500, "recent_items": 256, "cart_item_ids": 256, "event_counts": 45, "types": 45,
 	"spent": 16, "values": 16, "average_order_minor_units": 16,
 	"category_affinity": 512, "affinity": 512, "brand_affinity": 256,
 }
+
+// loose are the maps that may have more than their bound.
+var loose = []string{"category_affinity", "affinity", "brand_affinity", whole}
 
 // maxTextBytes is what texts are taken for: ids and paths of categories are shorter, on the whole.
 const maxTextBytes = 64

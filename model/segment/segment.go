@@ -13,6 +13,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -28,7 +29,8 @@ const (
 	// MaxTextBytes bounds a rule's text.
 	MaxTextBytes = rule.MaxTextBytes
 	// MaxCost bounds one evaluation, in CEL's cost units: about one a visited node, and one for every
-	// ten bytes of text that is read. A rule that may come to more is not compiled.
+	// ten bytes of text that is read. A rule that may come to more for a user of ordinary size (check.go
+	// has the bounds) is not compiled; for larger users it ends there.
 	MaxCost = 50_000
 
 	// field is what errors of a rule name.
@@ -78,6 +80,11 @@ func (s *Subject) prepare() {
 	}
 }
 
+// large tells whether the subject has more of something than checkCost goes by.
+func (s *Subject) large() bool {
+	return uint64(len(s.AnonymousIDs)) > bounds["anonymous_ids"] || uint64(s.user.Known().Currencies()) > bounds["values"]
+}
+
 // Compiler compiles rules. It is safe for concurrent use.
 type Compiler struct{ env *cel.Env }
 
@@ -93,7 +100,12 @@ func NewCompiler() (*Compiler, error) {
 // Rule is a compiled rule. It is immutable and safe for concurrent use, with a Subject each.
 type Rule struct {
 	program cel.Program
-	reads   Reads
+	// metered is program with a limit on its cost; nil where the text alone bounds that. To count the
+	// cost takes longer than the rest, so it is for who has more of something than checkCost went by.
+	metered cel.Program
+	// alwaysMetered says that a loop may run over what has no tight bound.
+	alwaysMetered bool
+	reads         Reads
 }
 
 // Rule compiles a rule, which must be boolean. A text that is not valid is an *event.InvalidError
@@ -110,18 +122,30 @@ func (c *Compiler) Rule(text string) (*Rule, error) {
 	if err := checkUse(checked); err != nil {
 		return nil, err
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withTime)}
-	if rule.FlatCost(checked) == 0 {
-		if err := c.checkCost(ast); err != nil {
-			return nil, err
-		}
-		options = append(options, cel.CostLimit(MaxCost))
+	r := &Rule{reads: readsOf(checked)}
+	if r.program, err = c.program(ast); err != nil {
+		return nil, err
 	}
+	if rule.FlatCost(checked) > 0 {
+		return r, nil
+	}
+	if err := c.checkCost(ast); err != nil {
+		return nil, err
+	}
+	r.alwaysMetered = slices.ContainsFunc(loose, func(name string) bool { return rule.Mentions(checked, name) })
+	if r.metered, err = c.program(ast, cel.CostLimit(MaxCost)); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *Compiler) program(ast *cel.Ast, options ...cel.ProgramOption) (cel.Program, error) {
+	options = append(options, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(withTime))
 	program, err := c.env.Program(ast, options...)
 	if err != nil {
 		return nil, event.Invalid(field, "%s", rule.OneLine(err.Error()))
 	}
-	return &Rule{program, readsOf(checked)}, nil
+	return program, nil
 }
 
 // Reads tells what can change the rule's answer, beside time.
@@ -134,7 +158,11 @@ func (r *Rule) Reads() Reads { return r.reads }
 func (r *Rule) Evaluate(s *Subject) (member bool, until time.Time, err error) {
 	s.prepare()
 	s.trace.Start()
-	val, _, err := r.program.Eval((*activation)(s))
+	program := r.program
+	if r.metered != nil && (r.alwaysMetered || s.large()) {
+		program = r.metered
+	}
+	val, _, err := program.Eval((*activation)(s))
 	until = s.trace.Until()
 	if err == nil {
 		return val == types.True, until, nil
