@@ -23,7 +23,13 @@ func compiler(t testing.TB) *Compiler {
 	return c
 }
 
-func mustRule(t testing.TB, c *Compiler, text string) *Rule {
+// fataler is a test, of the standard library or of rapid.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func mustRule(t fataler, c *Compiler, text string) *Rule {
 	t.Helper()
 	r, err := c.Rule(text)
 	if err != nil {
@@ -189,7 +195,7 @@ func TestRuleRefuses(t *testing.T) {
 		"@subject.user_id == 'x'":    "line 1",
 		"attune.v1.User{} == dyn(1)": "",
 		strings.Repeat("a", 5000):    "at most 4096",
-		"recent_items.all(a, recent_items.all(b, a.item_id != b.item_id))":                        "may cost more than 50000",
+		"recent_items.all(a, recent_items.all(b, a.item_id != b.item_id))":     "may cost more than 50000",
 		"recent_items.all(a, types.all(b, spent.all(c, a.item_id != b.type)))": "may cost more",
 	} {
 		_, err := c.Rule(text)
