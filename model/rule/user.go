@@ -52,7 +52,9 @@ type User struct {
 	brands     shares[float64]
 }
 
-// UserMessage is the type of *User. A new field of it is added here.
+// UserMessage is the type of *User. A new field of it is added here, and what it depends on in
+// model/segment/reads.go. What the shop itself tells of a user belongs here too, as a Map without a zero:
+// what was not told is not known.
 var UserMessage = NewMessage("attune.v1.User", Fields{
 	"user_id":                   Text(func(u *User) string { return u.UserID }),
 	"anonymous_ids":             Texts(func(u *User) []string { return u.AnonymousIDs }),

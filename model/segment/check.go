@@ -114,7 +114,7 @@ var bounds = map[string]uint64{
 }
 
 // loose are the maps that may have more than their bound.
-var loose = []string{"category_affinity", "affinity", "brand_affinity", whole}
+var loose = []string{"category_affinity", "affinity", "brand_affinity"}
 
 // maxTextBytes is what texts are taken for: ids and paths of categories are shorter, on the whole.
 const maxTextBytes = 64

@@ -82,7 +82,7 @@ func init() {
 		n, ok := a.(*instant)
 		t, isTime := b.(types.Timestamp)
 		if !ok || !isTime {
-			return noOverload
+			return noOverload()
 		}
 		return &age{n.subject, t.Time.Add(-n.shift)}
 	}
@@ -90,14 +90,16 @@ func init() {
 	operations[addDuration] = func(a, b ref.Val) ref.Val { return shifted(a, b, 1) }
 	for _, c := range comparisons {
 		mirrored := comparisons[c.mirrored]
-		operations[c.name+"_age_duration"] = func(a, b ref.Val) ref.Val { return c.ages(a, b) }
+		operations[c.name+"_age_duration"] = c.ages
 		operations[c.name+"_duration_age"] = func(a, b ref.Val) ref.Val { return mirrored.ages(b, a) }
-		operations[c.name+"_now_time"] = func(a, b ref.Val) ref.Val { return c.times(a, b) }
+		operations[c.name+"_now_time"] = c.times
 		operations[c.name+"_time_now"] = func(a, b ref.Val) ref.Val { return mirrored.times(b, a) }
 	}
 }
 
-var noOverload = types.NewErr("no such overload")
+// noOverload is the error of values that an operation is not for. It is a new one each time, for CEL
+// writes into errors where they occurred.
+func noOverload() ref.Val { return types.NewErr("no such overload") }
 
 // maxShift is how far from now a rule can look: what CEL can add to itself and stay a duration.
 const maxShift = time.Duration(math.MaxInt64 / 2)
@@ -107,7 +109,7 @@ func shifted(a, b ref.Val, sign time.Duration) ref.Val {
 	n, ok := a.(*instant)
 	d, isDuration := b.(types.Duration)
 	if !ok || !isDuration {
-		return noOverload
+		return noOverload()
 	}
 	if d.Duration > maxShift || d.Duration < -maxShift {
 		return types.NewErr("duration out of range")
@@ -124,7 +126,7 @@ func (c comparison) ages(a, b ref.Val) ref.Val {
 	x, ok := a.(*age)
 	d, isDuration := b.(types.Duration)
 	if !ok || !isDuration {
-		return noOverload
+		return noOverload()
 	}
 	return c.with(x.subject, x.since.Add(d.Duration))
 }
@@ -134,7 +136,7 @@ func (c comparison) times(a, b ref.Val) ref.Val {
 	n, ok := a.(*instant)
 	t, isTime := b.(types.Timestamp)
 	if !ok || !isTime {
-		return noOverload
+		return noOverload()
 	}
 	return c.with(n.subject, t.Time.Add(-n.shift))
 }
@@ -198,10 +200,10 @@ func (o *operation) Eval(vars interpreter.Activation) ref.Val {
 func (n *instant) ConvertToNative(t reflect.Type) (any, error) { return nil, noConversion(nowType, t) }
 
 // ConvertToType implements ref.Val.
-func (n *instant) ConvertToType(ref.Type) ref.Val { return onlyCompared }
+func (n *instant) ConvertToType(ref.Type) ref.Val { return onlyCompared() }
 
 // Equal implements ref.Val.
-func (n *instant) Equal(ref.Val) ref.Val { return onlyCompared }
+func (n *instant) Equal(ref.Val) ref.Val { return onlyCompared() }
 
 // Type implements ref.Val.
 func (n *instant) Type() ref.Type { return nowType }
@@ -213,10 +215,10 @@ func (n *instant) Value() any { return n }
 func (a *age) ConvertToNative(t reflect.Type) (any, error) { return nil, noConversion(ageType, t) }
 
 // ConvertToType implements ref.Val.
-func (a *age) ConvertToType(ref.Type) ref.Val { return onlyCompared }
+func (a *age) ConvertToType(ref.Type) ref.Val { return onlyCompared() }
 
 // Equal implements ref.Val.
-func (a *age) Equal(ref.Val) ref.Val { return onlyCompared }
+func (a *age) Equal(ref.Val) ref.Val { return onlyCompared() }
 
 // Type implements ref.Val.
 func (a *age) Type() ref.Type { return ageType }
@@ -224,7 +226,7 @@ func (a *age) Type() ref.Type { return ageType }
 // Value implements ref.Val.
 func (a *age) Value() any { return a }
 
-var onlyCompared = types.NewErrFromString(timeHelp)
+func onlyCompared() ref.Val { return types.NewErrFromString(timeHelp) }
 
 func noConversion(from *cel.Type, to reflect.Type) error {
 	return fmt.Errorf("%s does not convert to %v", from, to)

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -291,7 +292,7 @@ func TestReadsLeavesOutNothing(t *testing.T) {
 			if r.Reads().Types(kind) {
 				continue
 			}
-			more := append(events[:len(events):len(events)], anyEvent(t, "more", event.Canonical(string(kind))))
+			more := slices.Concat(events, []event.Event{anyEvent(t, "more", event.Canonical(string(kind)))})
 			if after, _, _ := r.Evaluate(asked(folded(more...), noon, 0)); after != before {
 				t.Fatalf("%s does not read %s, and is %v after one", text, kind, after)
 			}

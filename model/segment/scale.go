@@ -169,5 +169,8 @@ func ParseScale(data []byte) (*Scale, error) {
 		}
 		return nil, event.Invalid("scale", "%s", err)
 	}
-	return &s, s.Validate()
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return &s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,4 +208,56 @@ func TestRuleRefuses(t *testing.T) {
 			t.Errorf("%.60q: %v; want a violation of rule with %q", text, err, want)
 		}
 	}
+}
+
+// TestALargeUserEndsARule asks that who has more than a rule's cost went by does not hold it up.
+func TestALargeUserEndsARule(t *testing.T) {
+	c := compiler(t)
+	many := map[string]float64{}
+	for n := range 20_000 {
+		many[fmt.Sprint("category", n)] = 0.001
+	}
+	s := Subject{Now: noon, Affinity: func() (categories, brands map[string]float64) { return many, nil }}
+	loop := mustRule(t, c, "affinity.exists(c, c.startsWith('x') && affinity[c] > 0.5)")
+	var invalid *event.InvalidError
+	if member, _, err := loop.Evaluate(&s); member || !errors.As(err, &invalid) || !strings.Contains(err.Error(), "rule: runs too long") {
+		t.Errorf("a loop over 20,000 categories: %v, %v", member, err)
+	}
+	if member, _, err := mustRule(t, c, "affinity['category7'] > 0.0").Evaluate(&s); !member || err != nil {
+		t.Errorf("one of 20,000 categories: %v, %v", member, err)
+	}
+	if member, _, err := loop.Evaluate(subject(shopper(), noon)); member || err != nil {
+		t.Errorf("a loop over two categories: %v, %v", member, err)
+	}
+	for n := range 20_000 {
+		s.AnonymousIDs = append(s.AnonymousIDs, fmt.Sprint(n))
+	}
+	crowd := Subject{Now: noon, AnonymousIDs: s.AnonymousIDs}
+	if _, _, err := mustRule(t, c, "anonymous_ids.exists(a, a.startsWith('x') && a.endsWith('x'))").Evaluate(&crowd); !errors.As(err, &invalid) {
+		t.Errorf("a loop over 20,000 ids: %v", err)
+	}
+}
+
+// TestRulesAreShared asks the same rules of many subjects at once, for the race detector.
+func TestRulesAreShared(t *testing.T) {
+	c := compiler(t)
+	state := shopper()
+	var rules []*Rule
+	for _, text := range append(mixed(), "dyn(last_seen).age > duration('1h') && purchases.d30 > 0", "likeness['other'] > 0.5 && purchases.d30 > 0") {
+		rules = append(rules, mustRule(t, c, text))
+	}
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range 50 {
+				s := subject(state, noon)
+				for _, r := range rules {
+					if _, _, err := r.Evaluate(s); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
