@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 )
 
@@ -98,7 +99,8 @@ const lineBytes = 3
 
 // Decode reads what Append wrote. The event's strings share one copy of data, so that
 // keeping one of them keeps all; data itself may be used again. Damaged bytes are
-// ErrCorrupt, a later version's ErrNewerVersion; the event is then not to be used.
+// ErrCorrupt, a later version's ErrNewerVersion, and so is a type whose number this version
+// does not know; the event is then not to be used.
 func Decode(data []byte) (Event, error) {
 	var e Event
 	r, err := open(data, "event", eventVersion)
@@ -110,7 +112,7 @@ func Decode(data []byte) (Event, error) {
 	} else if known, ok := TypeOf(uint8(min(number, 255))); ok {
 		e.Type = known
 	} else {
-		r.fail()
+		return e, fmt.Errorf("event: type %d, known up to %d: %w", number, len(numbered)-1, ErrNewerVersion)
 	}
 	p := present(r.uvarint())
 	if !p.within(int(eventFields)) {

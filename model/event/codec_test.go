@@ -92,6 +92,9 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := DecodeItem(newer); !errors.Is(err, ErrNewerVersion) {
 		t.Error(err)
 	}
+	if _, err := Decode([]byte{1, uint8(len(numbered)), 0}); !errors.Is(err, ErrNewerVersion) {
+		t.Errorf("a type that a later version may know: %v", err)
+	}
 	for _, bad := range [][]byte{nil, {0}, {1}, append(i.Append(nil), 0)} {
 		if _, err := DecodeItem(bad); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%v: %v", bad, err)

@@ -17,6 +17,12 @@ const (
 	MaxAmount = 10_000_000_000_000
 	// MaxAttributesBytes bounds the free attributes of an event or an item, as JSON.
 	MaxAttributesBytes = 64 << 10
+	// MaxTraits bounds the traits that one event sets or removes.
+	MaxTraits = 64
+	// MaxTraitKeyBytes bounds the name of a trait.
+	MaxTraitKeyBytes = 64
+	// MaxTraitTextBytes bounds a trait's value that is text.
+	MaxTraitTextBytes = 256
 	// MaxSearchQueryBytes bounds what a visitor searched for.
 	MaxSearchQueryBytes = 1 << 10
 	// MaxTitleBytes bounds an item's title.

@@ -17,6 +17,8 @@ const (
 	Search         Type = "search"
 	Rate           Type = "rate"
 	PageView       Type = "page_view"
+	// Identify says something of the user: its attributes are traits.
+	Identify Type = "identify"
 )
 
 // aliases are the names that Segment and Google's Retail API give the same things.
@@ -31,6 +33,7 @@ var aliases = map[string]Type{
 	"Order Completed":           Purchase,
 	"Order Refunded":            Refund,
 	"Products Searched":         Search,
+	"Identify":                  Identify,
 	"detail-page-view":          ViewItem,
 	"add-to-cart":               AddToCart,
 	"remove-from-cart":          RemoveFromCart,
@@ -55,6 +58,7 @@ func Canonical(name string) Type {
 var numbered = [...]Type{
 	1: ViewItem, 2: ViewItemList, 3: SelectItem, 4: AddToCart, 5: RemoveFromCart, 6: AddToWishlist,
 	7: BeginCheckout, 8: Purchase, 9: Refund, 10: Search, 11: Rate, 12: PageView,
+	13: Identify,
 }
 
 // Number returns the number under which a type that Attune gives a meaning is stored,
@@ -85,6 +89,8 @@ func (t Type) Number() uint8 {
 		return 11
 	case PageView:
 		return 12
+	case Identify:
+		return 13
 	}
 	return 0
 }

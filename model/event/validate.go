@@ -13,7 +13,11 @@ func (e *Event) Validate(now time.Time) []Violation {
 	v.text("search_query", e.SearchQuery, MaxSearchQueryBytes)
 	v.optionalID("recommendation_id", e.RecommendationID)
 	v.optionalID("placement", e.Placement)
-	v.attributes("attributes", e.Attributes)
+	if Canonical(string(e.Type)) == Identify {
+		v.traits("attributes", e.Attributes)
+	} else {
+		v.attributes("attributes", e.Attributes)
+	}
 	return v
 }
 

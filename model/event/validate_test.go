@@ -1,6 +1,8 @@
 package event
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -66,6 +68,22 @@ func TestValidateNamesTheField(t *testing.T) {
 		{"10 MB of attributes", func(e *Event) { e.Attributes = []byte(`{"a":"` + strings.Repeat("a", 10<<20) + `"}`) }, "attributes"},
 		{"a list of attributes", func(e *Event) { e.Attributes = []byte(` [1]`) }, "attributes"},
 		{"half an object", func(e *Event) { e.Attributes = []byte(`{"a":`) }, "attributes"},
+		{"a trait that is a list", says(`{"a":1,"b":[1]}`), "attributes.b"},
+		{"a trait that is an object", says(`{"a":{"b":1}}`), "attributes.a"},
+		{"a long text", says(`{"a":"` + strings.Repeat("é", 129) + `"}`), "attributes.a"},
+		{"not a number", says(`{"a":1,"b":NaN}`), "attributes.b"},
+		{"a number beyond all", says(`{"b":-1e999,"a":1}`), "attributes.b"},
+		{"a trait without a name", says(`{"":1}`), "attributes"},
+		{"a name with a space", says(`{"first name":1}`), "attributes.first name"},
+		{"a name with a digit first", says(`{"1st":1}`), "attributes.1st"},
+		{"a name that is not ASCII", says(`{"größe":1}`), "attributes.größe"},
+		{"a long name", says(`{"` + strings.Repeat("x", 65) + `":null}`), "attributes." + strings.Repeat("x", 32) + "..."},
+		{"65 traits", says(traits(65)), "attributes"},
+		{"10 MB of traits", says(`{"a":"` + strings.Repeat("a", 10<<20) + `"}`), "attributes"},
+		{"a list of traits", says(`[1]`), "attributes"},
+		{"half a trait", says(`{"a":1,`), "attributes"},
+		{"traits not UTF-8", says("{\"a\":\"\xff\"}"), "attributes"},
+		{"traits and a tail", says(`{"a":1} 2`), "attributes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := sale()
@@ -154,5 +172,52 @@ func TestValidCurrency(t *testing.T) {
 		if ValidCurrency(code) != want {
 			t.Errorf("%q: want %v", code, want)
 		}
+	}
+}
+
+// says makes an event one that says so of its user.
+func says(attributes string) func(*Event) {
+	return func(e *Event) { e.Type, e.Attributes = "Identify", []byte(attributes) }
+}
+
+// traits returns n of them as JSON.
+func traits(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`"t%d":%d`, i, i)
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}
+
+func TestTraits(t *testing.T) {
+	for attributes, want := range map[string]map[string]any{
+		"":        {},
+		"{}":      {},
+		traits(2): {"t0": 0.0, "t1": 1.0},
+		"{ \"a\" : \"x\",\n\"B_2.c-d\" : null , \"yes\": true, \"no\": false, \"n\": -1.5e3, \"e\": \"\" }": {
+			"a": "x", "B_2.c-d": nil, "yes": true, "no": false, "n": -1500.0, "e": "",
+		},
+		`{"` + strings.Repeat("x", 64) + `":"` + strings.Repeat("é", 128) + `"}`: {strings.Repeat("x", 64): strings.Repeat("é", 128)},
+	} {
+		e := Event{ID: "i", Type: "Identify", UserID: "zoë", Attributes: []byte(attributes)}
+		if v := e.Validate(now); len(v) > 0 {
+			t.Errorf("%.60s: %v", attributes, v)
+		}
+		e.Complete(now)
+		if got := maps.Collect(e.Traits()); !maps.Equal(got, want) {
+			t.Errorf("%.60s: %v, want %v", attributes, got, want)
+		}
+		e.Type = "mine"
+		for key := range e.Traits() {
+			t.Errorf("%s says %s of its user", e.Type, key)
+		}
+	}
+	e := Event{ID: "i", Type: Identify, UserID: "zoë", Attributes: []byte(traits(64))}
+	if v := e.Validate(now); len(v) > 0 {
+		t.Error(v)
+	}
+	old := Event{Type: Identify, Attributes: []byte(`{"a":[1],"b b":2,"c":1e999,"d":{"e":1},"f":5}`)}
+	if got := maps.Collect(old.Traits()); !maps.Equal(got, map[string]any{"f": 5.0}) {
+		t.Errorf("of what is no trait came %v", got)
 	}
 }

@@ -87,7 +87,7 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := Decode(append(bytes.Clone(data), 0)); !errors.Is(err, event.ErrCorrupt) {
 		t.Error(err)
 	}
-	data[0]++
+	data[0] = withTraits + 1
 	if _, err := Decode(data); !errors.Is(err, event.ErrNewerVersion) {
 		t.Error(err)
 	}
@@ -138,10 +138,12 @@ func FuzzDecode(f *testing.F) {
 		many.Fold(&event.Event{ID: fmt.Sprint(i), Type: event.Type(fmt.Sprint("t", i)), ItemID: "a", OccurredAt: newest})
 	}
 	f.Add(many.Append(nil))
+	f.Add(identified().Append(nil))
+	f.Add(outdated())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Decode(data)
 		if err != nil {
-			if !errors.Is(err, event.ErrCorrupt) && !errors.Is(err, event.ErrNewerVersion) {
+			if !errors.Is(err, event.ErrCorrupt) && !errors.Is(err, event.ErrNewerVersion) && !errors.Is(err, ErrOutdated) {
 				t.Fatal(err)
 			}
 			return
@@ -154,8 +156,10 @@ func FuzzDecode(f *testing.F) {
 		s.Cart()
 		s.Bought()
 		s.Seen()
+		s.Traits()
+		s.Since(newest)
 		e := shopping(7)
-		merged := Merge(s, visit(3))
+		merged := Merge(s, visit(3), identified())
 		merged.Fold(&e)
 		if _, err := Decode(merged.Append(nil)); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package feature
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -14,15 +15,19 @@ import (
 // decoded to fold a few events in.
 const spare = 4
 
+// ErrOutdated says that a state was written by an older version, to which event.Identify was
+// a custom type: it lacks the traits, and can only be made again from the events.
+var ErrOutdated = errors.New("features: written before identify had a meaning")
+
 // Decode reads what Append wrote; data may be used again. It takes nothing that Append
 // would have written otherwise. Damaged bytes are event.ErrCorrupt, a later version's
-// event.ErrNewerVersion.
+// event.ErrNewerVersion, and what an older version would no more be written as, ErrOutdated.
 func Decode(data []byte) (*State, error) {
 	switch {
 	case len(data) == 0 || data[0] == 0:
 		return nil, fmt.Errorf("features: no version: %w", event.ErrCorrupt)
-	case data[0] > stateVersion:
-		return nil, fmt.Errorf("features: version %d, known up to %d: %w", data[0], stateVersion, event.ErrNewerVersion)
+	case data[0] > withTraits:
+		return nil, fmt.Errorf("features: version %d, known up to %d: %w", data[0], withTraits, event.ErrNewerVersion)
 	}
 	var space [320]bool
 	r := reader{data: data, pos: 1, used: space[:0]}
@@ -33,8 +38,17 @@ func Decode(data []byte) (*State, error) {
 	r.prints(s)
 	s.recent = r.entries(s, MaxRecent)
 	s.orders = r.entries(s, MaxOrders)
+	if identify, identified := s.identified(); identified {
+		r.require(data[0] == withTraits)
+		s.traits = r.traits(identify)
+	} else {
+		r.require(data[0] == withoutTraits)
+	}
 	for _, used := range r.used {
 		r.require(used)
+	}
+	if r.outdated && data[0] == withoutTraits {
+		return nil, ErrOutdated
 	}
 	if r.bad || r.pos != len(data) {
 		return nil, fmt.Errorf("features: damaged near byte %d of %d: %w", r.pos, len(data), event.ErrCorrupt)
@@ -48,6 +62,8 @@ type reader struct {
 	pos  int
 	bad  bool
 	used []bool // of each name, whether something refers to it
+	// outdated says that Identify is named as a custom type.
+	outdated bool
 }
 
 // require notes that the bytes are bad unless ok.
@@ -56,6 +72,13 @@ func (r *reader) require(ok bool) {
 		r.bad = true
 		r.data = r.data[:r.pos]
 	}
+}
+
+// requireCustom asks for the name of a custom type.
+func (r *reader) requireCustom(name string) {
+	t := event.Type(name)
+	r.outdated = r.outdated || t == event.Identify
+	r.require(t.Number() == 0)
 }
 
 func (r *reader) uvarint() uint64 {
@@ -185,7 +208,8 @@ func (r *reader) names(s *State) {
 		}
 		name := s.table.text[c.name]
 		c.hash = xxhash.Sum64String(name)
-		r.require(event.Type(name).Number() == 0 && event.Type(name) != Other)
+		r.requireCustom(name)
+		r.require(event.Type(name) != Other)
 		if i > 0 {
 			before := &s.customs[i-1]
 			r.require(before.hash < c.hash || before.hash == c.hash && before.name < c.name)
@@ -301,7 +325,9 @@ func (r *reader) entries(s *State, limit int) []entry {
 		if e.kind = uint32(tag & kindMask); e.kind == customTag {
 			name := r.name()
 			e.kind = customBase + name
-			r.require(r.bad || event.Type(s.table.text[name]).Number() == 0)
+			if !r.bad {
+				r.requireCustom(s.table.text[name])
+			}
 		} else if _, known := event.TypeOf(uint8(e.kind)); !known {
 			r.require(false)
 		}
@@ -350,4 +376,50 @@ func inOrder(a, b *entry) bool {
 		return a.kind < b.kind
 	}
 	return a.quantity <= b.quantity
+}
+
+// traits reads the traits that Identify events set between their first and their last.
+func (r *reader) traits(identify kind) []trait {
+	n := r.count(3, MaxTraits)
+	if n == 0 {
+		return nil
+	}
+	list := make([]trait, n, min(n+spare, MaxTraits))
+	all := string(r.data[r.pos:]) // keys and texts share one copy of the bytes
+	start := r.pos
+	text := func() string {
+		length := r.count(1, math.MaxInt)
+		r.pos += length
+		return all[r.pos-length-start : r.pos-start]
+	}
+	for i := range list {
+		t := &list[i]
+		tag := r.byte()
+		t.kind = traitKind(tag & traitMask)
+		r.require(t.kind < traitKinds && tag&^(traitMask|sameEventTag) == 0)
+		t.key = text()
+		t.hash = xxhash.Sum64String(t.key)
+		if tag&sameEventTag != 0 && i > 0 {
+			t.at, t.print = list[i-1].at, list[i-1].print
+		} else {
+			ago := r.uvarint()
+			t.at, t.print = identify.last-int64(ago), r.fixed()
+			r.require(tag&sameEventTag == 0 && ago <= uint64(identify.last-identify.first))
+			r.require(i == 0 || t.at != list[i-1].at || t.print != list[i-1].print)
+		}
+		switch t.kind {
+		case traitNumber:
+			t.number = r.fixed()
+			number := math.Float64frombits(t.number)
+			r.require(!math.IsNaN(number) && !math.IsInf(number, 0))
+		case traitText:
+			t.text = text()
+		}
+		r.require(event.ValidTraitKey(t.key) && event.ValidTraitText(t.text))
+		r.require(i == 0 || compareTraits(list[i-1], *t) < 0)
+		if r.bad {
+			return nil
+		}
+	}
+	return list
 }

@@ -5,8 +5,12 @@ import (
 	"math/bits"
 )
 
-// stateVersion is the first byte of a stored state.
-const stateVersion = 1
+// The first byte of a stored state. A state without Identify events has the form that it
+// had before there were any, so that older servers read it; the other one they refuse.
+const (
+	withoutTraits = 1
+	withTraits    = 2
+)
 
 // An entry's first byte holds the number of its type in the lowest four bits, then in how
 // many bytes the time before it follows (0: time and fingerprint are those of the entry
@@ -17,6 +21,12 @@ const (
 	timeShift   = 4
 	timeMask    = 7
 	quantityTag = 1 << 7
+)
+
+// A trait's first byte holds its kind, and whether it is of the event of the one before.
+const (
+	traitMask    = 7
+	sameEventTag = 1 << 3
 )
 
 // Append appends the state's stored form to dst. Two states of the same events have the
@@ -34,10 +44,20 @@ const (
 //	        the latest there is) - time in 1 to 7 bytes and fingerprint in 8, where they
 //	        differ from the one before, item's rank, quantity if not 1
 //	orders  as recent
+//	traits  in version 2 only: count, each: first byte, the key's length and bytes, time until
+//	        the last Identify event and fingerprint in 8 bytes, where they differ from the one
+//	        before, a number in 8 bytes or a text's length and bytes; sorted by (hash, key)
+//
+// The version is 2 where there were Identify events, else 1.
 func (s *State) Append(dst []byte) []byte {
 	var orderSpace, rankSpace [320]uint32
 	order, rank := s.arrange(orderSpace[:], rankSpace[:])
-	dst = append(dst, stateVersion)
+	identify, identified := s.identified()
+	if identified {
+		dst = append(dst, withTraits)
+	} else {
+		dst = append(dst, withoutTraits)
+	}
 	dst = s.appendNames(dst, order, rank)
 	dst = s.appendSums(dst)
 	if s.overflow {
@@ -49,7 +69,11 @@ func (s *State) Append(dst []byte) []byte {
 		}
 	}
 	dst = appendEntries(dst, s.recent, rank)
-	return appendEntries(dst, s.orders, rank)
+	dst = appendEntries(dst, s.orders, rank)
+	if identified {
+		dst = appendTraits(dst, s.traits, identify.last)
+	}
+	return dst
 }
 
 func (s *State) appendNames(dst []byte, order, rank []uint32) []byte {
@@ -127,6 +151,34 @@ func appendEntries(dst []byte, list []entry, rank []uint32) []byte {
 			dst = binary.AppendUvarint(dst, uint64(e.quantity))
 		}
 		before = *e
+	}
+	return dst
+}
+
+// appendTraits appends traits that were set until last.
+func appendTraits(dst []byte, traits []trait, last int64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(traits)))
+	for i := range traits {
+		t := &traits[i]
+		same := i > 0 && t.at == traits[i-1].at && t.print == traits[i-1].print
+		tag := byte(t.kind)
+		if same {
+			tag |= sameEventTag
+		}
+		dst = append(dst, tag)
+		dst = binary.AppendUvarint(dst, uint64(len(t.key)))
+		dst = append(dst, t.key...)
+		if !same {
+			dst = binary.AppendUvarint(dst, uint64(last-t.at))
+			dst = binary.LittleEndian.AppendUint64(dst, t.print)
+		}
+		switch t.kind {
+		case traitNumber:
+			dst = binary.LittleEndian.AppendUint64(dst, t.number)
+		case traitText:
+			dst = binary.AppendUvarint(dst, uint64(len(t.text)))
+			dst = append(dst, t.text...)
+		}
 	}
 	return dst
 }

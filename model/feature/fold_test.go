@@ -17,16 +17,17 @@ var newest = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 var known = []event.Type{
 	event.ViewItem, event.ViewItemList, event.SelectItem, event.AddToCart, event.RemoveFromCart,
-	event.Purchase, event.Refund, event.Search, event.PageView,
+	event.Purchase, event.Refund, event.Search, event.PageView, event.Identify,
 }
 
 // anyEvents draws up to n events of one visitor, with distinct ids: few and many types,
-// times that collide, times long past, lines that repeat an item.
+// times that collide, times long past, lines that repeat an item, few and many traits.
 func anyEvents(t *rapid.T, n int) []event.Event {
 	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 	customs := rapid.SampledFrom([]int{0, 3, 80}).Draw(t, "custom types")
 	items := rapid.SampledFrom([]int{1, 5, 2000}).Draw(t, "items")
 	lines := rapid.SampledFrom([]int{2, 9, 60}).Draw(t, "lines")
+	traits := rapid.SampledFrom([]int{2, 40, 200}).Draw(t, "traits")
 	span := rapid.SampledFrom([]time.Duration{0, time.Hour, 100 * 24 * time.Hour, 4000 * 24 * time.Hour}).Draw(t, "span")
 	money := func() event.Money {
 		if rng.IntN(3) == 0 {
@@ -47,6 +48,9 @@ func anyEvents(t *rapid.T, n int) []event.Event {
 		}
 		e.OccurredAt = newest.Add(-time.Duration(rng.Int64N(int64(span)/int64(time.Minute)+1)) * time.Minute)
 		e.Value = money()
+		if e.Type == event.Identify {
+			e.Attributes = anyTraits(rng, traits)
+		}
 		if rng.IntN(4) > 0 {
 			e.ItemID = fmt.Sprint("item-", rng.IntN(items))
 		}
@@ -247,6 +251,11 @@ func TestSinceIsFoldOfLater(t *testing.T) {
 		}
 		if len(all.recent) < MaxRecent { // else older ones had their place
 			if d := cmp.Diff(want.Recent(), got.Recent()); d != "" {
+				t.Fatal(d)
+			}
+		}
+		if len(all.traits) < MaxTraits {
+			if d := cmp.Diff(want.Traits(), got.Traits()); d != "" {
 				t.Fatal(d)
 			}
 		}

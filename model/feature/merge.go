@@ -30,6 +30,7 @@ func (s *State) clone() *State {
 	c.prints = slices.Clone(s.prints)
 	c.recent = slices.Clone(s.recent)
 	c.orders = slices.Clone(s.orders)
+	c.traits = slices.Clone(s.traits)
 	return &c
 }
 
@@ -64,6 +65,9 @@ func (s *State) absorb(o *State) {
 	}
 	s.recent = s.absorbEntries(s.recent, o, o.recent, MaxRecent)
 	s.orders = s.absorbEntries(s.orders, o, o.orders, MaxOrders)
+	for i := range o.traits {
+		s.set(o.traits[i])
+	}
 	s.table.compact(s)
 }
 

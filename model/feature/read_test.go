@@ -82,7 +82,7 @@ func TestRecentAgainstEvents(t *testing.T) {
 		s := folded(t, events)
 		var times []time.Time
 		for _, e := range events {
-			if e.Type == event.ViewItemList {
+			if e.Type == event.ViewItemList || e.Type == event.Identify {
 				continue
 			}
 			n := len(e.Lines)

@@ -6,7 +6,7 @@ import (
 )
 
 // Since returns what the state tells of the time from the month of horizon on: months,
-// days, interactions and types before it are left out, and no First is earlier. Nothing
+// days, interactions, traits and types before it are left out, and no First is earlier. Nothing
 // is left out of s, which is returned as it is where it is all of that time. The sums of
 // types with slots of their own are those of a state of only the later events; Presence
 // still knows of the earlier ones.
@@ -30,6 +30,7 @@ func (s *State) Since(horizon time.Time) *State {
 	}
 	later.recent = newerThan(s.recent, start)
 	later.orders = newerThan(s.orders, start)
+	later.traits = s.traitsSince(start)
 	result := &State{}
 	result.absorb(&later)
 	return result

@@ -3,7 +3,7 @@
 // A State is the same, byte for byte, whatever order its events were folded in, and
 // however they were split over states that were merged later. Four rules make it so:
 // sums are int64 over a bounded set of keys; what is kept of single events is the first
-// K in one total order of their content; nothing is pruned by a clock, days only against
+// K in one total order of their content, or of those that speak of one key the last; nothing is pruned by a clock, days only against
 // the state's own newest event; and the stored form is sorted. A State knows nothing of
 // the catalog: what depends on an item's category or brand is derived when it is read.
 package feature
@@ -33,6 +33,9 @@ const (
 	// MaxCustomTypes bounds the custom types that are summed each on their own: the ones
 	// whose names' hashes are least. The others are summed under Other.
 	MaxCustomTypes = 32
+	// MaxTraits bounds the keys of traits that a state keeps, removed ones too: the ones
+	// whose hashes are least.
+	MaxTraits = 64
 	// DayBuckets is how many days, the newest event's included, have sums of their own.
 	DayBuckets = 92
 )
@@ -52,6 +55,7 @@ type State struct {
 	overflow bool
 	recent   []entry
 	orders   []entry
+	traits   []trait
 }
 
 // Presence tells whether an event may have been folded into a state.
@@ -85,7 +89,7 @@ func (s *State) Presence(eventID string) Presence {
 //
 // An item is interacted with once by each line, or once, in one piece, by an event that
 // has an item but no lines. Lists that were shown (view_item_list) are counted, but are
-// no interactions with their items.
+// no interactions with their items. Neither are Identify events; they set traits.
 func (s *State) Fold(e *event.Event) {
 	at, print := microsOf(e.OccurredAt), Fingerprint(e.ID)
 	s.remember(print)
@@ -97,13 +101,18 @@ func (s *State) Fold(e *event.Event) {
 	}
 	s.sum(slot, at, e.Value)
 	eachItem(e, func(item string, quantity int64) { s.interact(at, print, e.Type, item, quantity) })
+	if e.Type == event.Identify {
+		for key, value := range e.Traits() {
+			s.set(newTrait(at, print, key, value))
+		}
+	}
 	s.table.compact(s)
 }
 
 // eachItem calls fn for each item that an event is an interaction with.
 func eachItem(e *event.Event, fn func(item string, quantity int64)) {
 	switch {
-	case e.Type == event.ViewItemList:
+	case e.Type == event.ViewItemList || e.Type == event.Identify:
 	case len(e.Lines) > 0:
 		for i := range e.Lines {
 			fn(e.Lines[i].ItemID, e.Lines[i].Quantity)

@@ -502,6 +502,23 @@ func TestTrendsReadOnlyTheTailAfterARestart(t *testing.T) {
 	}
 }
 
+// TestNoItemTrendsBecauseOfTraits: an identify event is about no item, also where it names one.
+func TestNoItemTrendsBecauseOfTraits(t *testing.T) {
+	s := newShop()
+	said := view("anna", "lamp", 1)
+	said.Type = event.Identify
+	s.write(said)
+	s.write(view("anna", "shade", 2))
+	trends := s.trends(t)
+	waitFor(t, func() bool { return len(trends.Top(noon, time.Hour, event.ViewItem)) == 1 })
+	if got := trends.Top(noon, time.Hour, event.Identify); len(got) > 0 {
+		t.Errorf("trending: %v", got)
+	}
+	if err := trends.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRequestsWhileTheCatalogChanges(t *testing.T) {
 	s := newShop()
 	s.put(furniture()...)

@@ -162,6 +162,9 @@ func (t *Trends) count(shard int, seq store.Seq, events []event.Event) error {
 	}
 	for i := range events {
 		e := &events[i]
+		if e.Type == event.Identify {
+			continue // is about no item
+		}
 		if len(e.Lines) == 0 {
 			t.counters.Add(e.OccurredAt, e.Type, e.ItemID, 1)
 		}

@@ -45,7 +45,7 @@ func (c *collector) add(owner event.Visitor, events []event.Event) {
 	for i := range events {
 		e := &events[i]
 		weight := c.weights.Training(e.Type)
-		if weight == 0 && e.Type != event.Purchase {
+		if weight == 0 && e.Type != event.Purchase || e.Type == event.Identify {
 			continue
 		}
 		c.items = itemsOf(e, c.items[:0])

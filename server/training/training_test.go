@@ -490,6 +490,7 @@ func TestWhatEventsSay(t *testing.T) {
 		"a session has baskets only":  {[]event.Event{{Type: event.Purchase, SessionID: "s", Lines: lines("a", "b")}, {Type: event.ViewItem, SessionID: "s", ItemID: "c"}}, 0, 2, 0, 1},
 		"a refund says nothing":       {[]event.Event{{Type: event.Refund, UserID: "u", Lines: lines("a", "b")}}, 0, 0, 0, 0},
 		"nor do a list and a search":  {[]event.Event{{Type: event.ViewItemList, UserID: "u", Lines: lines("a", "b")}, {Type: event.Search, UserID: "u"}}, 0, 0, 0, 0},
+		"nor does a word of a user":   {[]event.Event{{Type: event.Identify, UserID: "u", ItemID: "a", Lines: lines("a", "b")}}, 0, 0, 0, 0},
 		"a custom type does":          {[]event.Event{{Type: "listen", UserID: "u", ItemID: "a"}}, 1, 1, 1, 0},
 		"item and line are one":       {[]event.Event{{Type: event.AddToCart, UserID: "u", ItemID: "a", Lines: lines("a")}}, 1, 1, 1, 0},
 		"ids of two kinds are two":    {[]event.Event{{Type: event.ViewItem, UserID: "x", ItemID: "a"}, {Type: event.ViewItem, AnonymousID: "x", ItemID: "a"}}, 2, 1, 2, 0},

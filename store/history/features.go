@@ -50,7 +50,7 @@ func (f *features) append(dst []byte) []byte {
 	return f.state.Append(dst)
 }
 
-// decodeFeatures fails with event.ErrCorrupt or event.ErrNewerVersion.
+// decodeFeatures fails with event.ErrCorrupt, event.ErrNewerVersion or feature.ErrOutdated.
 func decodeFeatures(value []byte) (f features, err error) {
 	through, n := binary.Uvarint(value)
 	if n <= 0 {

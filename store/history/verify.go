@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/attune-shop/attune/model/event"
@@ -77,6 +78,9 @@ func (h *History) verifyFeatures(ctx context.Context, report *Report) error {
 			return nil
 		}
 		kept, err := decodeFeatures(stored[0].Value)
+		if errors.Is(err, feature.ErrOutdated) {
+			return nil // made again once anybody asks for them
+		}
 		if err != nil {
 			report.differ("visitor %q: %v", v, err)
 			return nil

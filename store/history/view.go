@@ -64,7 +64,7 @@ func (s *shard) load(ctx context.Context, pending []submitted) error {
 }
 
 // fill reads the features of the views' visitors. A visitor that has none stored is a new
-// one, or one that the store lost, and is made again.
+// one, or one that the store lost, and is made again; so is one whose features are outdated.
 func (s *shard) fill(ctx context.Context, views []*view) error {
 	visitors := make([]event.Visitor, len(views))
 	for i, v := range views {
@@ -83,7 +83,8 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 		switch {
 		case v.stored.Value == nil && !s.history.stores.LosesFeatures():
 			v.features = features{through: store.Seq(s.projected.Load()), state: new(feature.State)}
-		case v.stored.Value == nil || errors.Is(err, event.ErrCorrupt) && s.history.stores.LosesFeatures():
+		case v.stored.Value == nil || errors.Is(err, event.ErrCorrupt) && s.history.stores.LosesFeatures() ||
+			errors.Is(err, feature.ErrOutdated):
 			v.restored = true
 			lost = append(lost, v)
 		case err != nil:
