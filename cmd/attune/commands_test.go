@@ -67,7 +67,10 @@ func TestCommands(t *testing.T) {
 	asks([]string{"items, list"}, "items", "similar", "lamp")
 	asks([]string{"items, list"}, "items", "bought-together", "lamp", "bulb")
 	asks([]string{"items, list"}, "items", "trending", "--window", "720h")
-	asks([]string{"25.00 EUR", "Bulb"}, "user", "get", "anna")
+	said := write("said.jsonl", `{"event_id":"i1","type":"identify","user_id":"anna","occurred_at":"2026-01-03T10:00:00Z",`+
+		`"attributes":{"tier":"gold","age":41,"newsletter":true}}`+"\n")
+	asks([]string{"All 1 lines read add up"}, "import", "jsonl", said)
+	asks([]string{"25.00 EUR", "Bulb", `traits: age=41, newsletter=true, tier="gold"`}, "user", "get", "anna")
 	asks([]string{"2 x lamp", "view_item"}, "user", "events", "anna")
 	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
 	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")

@@ -7,8 +7,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
@@ -68,6 +71,9 @@ func printUser(ctx context.Context, p *printer, book *itemBook, u *attunev1.User
 	}
 	p.line("categories: %s", shares(u.GetCategoryAffinity()))
 	p.line("brands: %s", shares(u.GetBrandAffinity()))
+	if all := u.GetTraits(); len(all) > 0 {
+		p.line("traits: %s", traits(all))
+	}
 	if cart := u.GetCartItemIds(); len(cart) > 0 {
 		p.line("in the cart: %s", plain(strings.Join(cart, " ")))
 	}
@@ -93,6 +99,19 @@ func shares(by map[string]float64) string {
 	}
 	if len(parts) == 0 {
 		return "none known"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// traits writes what was said of a visitor, texts in quotes.
+func traits(all map[string]*structpb.Value) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		value := fmt.Sprint(all[key].AsInterface())
+		if text, ok := all[key].GetKind().(*structpb.Value_StringValue); ok {
+			value = strconv.Quote(text.StringValue)
+		}
+		parts = append(parts, plain(key)+"="+value)
 	}
 	return strings.Join(parts, ", ")
 }

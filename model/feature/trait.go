@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -115,6 +116,17 @@ func (s *State) Traits() map[string]any {
 		}
 	}
 	return all
+}
+
+// FirstTrait returns when the oldest of Traits was said, the zero time where there are none.
+func (s *State) FirstTrait() time.Time {
+	var first time.Time
+	for i := range s.traits {
+		if at := fromMicros(s.traits[i].at); s.traits[i].kind != traitRemoved && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // traitsSince returns the traits that events from start on said.

@@ -48,13 +48,13 @@ type User struct {
 	cart       []string
 	cartRead   bool
 	averages   shares[int64]
+	traits     shares[any]
 	categories shares[float64]
 	brands     shares[float64]
 }
 
 // UserMessage is the type of *User. A new field of it is added here, and what it depends on in
-// model/segment/reads.go. What the shop itself tells of a user belongs here too, as a Map without a zero:
-// what was not told is not known.
+// model/segment/reads.go.
 var UserMessage = NewMessage("attune.v1.User", Fields{
 	"user_id":                   Text(func(u *User) string { return u.UserID }),
 	"anonymous_ids":             Texts(func(u *User) []string { return u.AnonymousIDs }),
@@ -70,6 +70,7 @@ var UserMessage = NewMessage("attune.v1.User", Fields{
 	"brand_affinity":            Map(cel.DoubleType, types.Double(0), (*User).brandShares),
 	"recent_items":              List(recentMessage, (*User).recentList),
 	"cart_item_ids":             Texts((*User).cartItems),
+	"traits":                    Map(cel.DynType, nil, (*User).traitTable), // what was not told is not known
 })
 
 // userMessages are all types that UserMessage leads to.
@@ -276,6 +277,14 @@ func (u *User) brandShares() Table {
 	return &u.brands
 }
 
+func (u *User) traitTable() Table {
+	if u.traits.of == nil {
+		u.traits.of = u.Known().Traits()
+	}
+	u.holdSince(u.Known().FirstTrait())
+	return &u.traits
+}
+
 func (u *User) readAffinity() {
 	if u.Affinity != nil && u.categories.of == nil {
 		u.categories.of, u.brands.of = u.Affinity()
@@ -284,7 +293,7 @@ func (u *User) readAffinity() {
 }
 
 // shares is a map of numbers as a Table.
-type shares[N int64 | float64] struct {
+type shares[N any] struct {
 	of   map[string]N
 	keys []string
 }

@@ -109,7 +109,7 @@ type sizes struct{}
 // are what is usual.
 var bounds = map[string]uint64{
 	"anonymous_ids": 500, "recent_items": 256, "cart_item_ids": 256, "event_counts": 45, "types": 45,
-	"spent": 16, "values": 16, "average_order_minor_units": 16,
+	"spent": 16, "values": 16, "traits": 64, "average_order_minor_units": 16,
 	"category_affinity": 512, "affinity": 512, "brand_affinity": 256,
 }
 

@@ -49,6 +49,7 @@ var reads = map[string]Reads{
 	"last_purchase_at":          {types: bit(event.Purchase)},
 	"average_order_minor_units": {types: bit(event.Purchase)},
 	"spent":                     {types: bit(event.Purchase) | bit(event.Refund)},
+	"traits":                    {types: bit(event.Identify)},
 	"rfm":                       {types: bit(event.Purchase) | bit(event.Refund), Scale: true},
 	"category_affinity":         {types: allTypes, Catalog: true},
 	"affinity":                  {types: allTypes, Catalog: true},

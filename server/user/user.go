@@ -83,6 +83,7 @@ func (s *Service) describe(person *history.Person) *attunev1.User {
 		AverageOrderMinorUnits: make(map[string]int64, len(sum.Averages)),
 		LastPurchaseAt:         wire.Time(sum.LastPurchase),
 		CartItemIds:            person.State.Cart(),
+		Traits:                 traits(person.State.Traits()),
 	}
 	if person.Visitor.IsUser() {
 		user.UserId = person.Visitor.ID()

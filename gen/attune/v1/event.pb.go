@@ -205,7 +205,8 @@ type Event struct {
 	// Unique per user for as long as the history lasts: a retry with the same id is
 	// a duplicate whatever else it carries. Derived from content and time if absent.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId" json:"event_id,omitempty"`
-	// GA4's names: view_item, add_to_cart, purchase, refund, search and so on.
+	// GA4's names: view_item, add_to_cart, purchase, refund, search and so on; identify says
+	// something of the user, in attributes.
 	// Segment's and Retail API's names are understood; custom types are welcome.
 	Type        string  `protobuf:"bytes,2,opt,name=type" json:"type,omitempty"`
 	UserId      string  `protobuf:"bytes,3,opt,name=user_id,json=userId" json:"user_id,omitempty"`
@@ -223,7 +224,10 @@ type Event struct {
 	// The list that the event answers to, as Recommend named it.
 	RecommendationId string `protobuf:"bytes,12,opt,name=recommendation_id,json=recommendationId" json:"recommendation_id,omitempty"`
 	// Where on the shop's pages it happened.
-	Placement  string           `protobuf:"bytes,13,opt,name=placement" json:"placement,omitempty"`
+	Placement string `protobuf:"bytes,13,opt,name=placement" json:"placement,omitempty"`
+	// Free. Those of an identify event are traits of its user, at most 64: each key, of at most
+	// 64 letters, digits, _, . and - with a letter first, sets one to a text of at most 256
+	// bytes, a number or a boolean; null removes it.
 	Attributes *structpb.Struct `protobuf:"bytes,14,opt,name=attributes" json:"attributes,omitempty"`
 	// When Attune received it. Output only.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt" json:"received_at,omitempty"`

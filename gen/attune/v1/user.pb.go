@@ -10,6 +10,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -544,7 +545,10 @@ type User struct {
 	// Newest first, at most 256.
 	RecentItems []*RecentItem `protobuf:"bytes,13,rep,name=recent_items,json=recentItems" json:"recent_items,omitempty"`
 	// In the cart as the recent events tell.
-	CartItemIds   []string `protobuf:"bytes,14,rep,name=cart_item_ids,json=cartItemIds" json:"cart_item_ids,omitempty"`
+	CartItemIds []string `protobuf:"bytes,14,rep,name=cart_item_ids,json=cartItemIds" json:"cart_item_ids,omitempty"`
+	// What the identify events say of the visitor, at most 64: text, numbers and booleans. The
+	// last event that names a trait decides.
+	Traits        map[string]*structpb.Value `protobuf:"bytes,15,rep,name=traits" json:"traits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -677,11 +681,18 @@ func (x *User) GetCartItemIds() []string {
 	return nil
 }
 
+func (x *User) GetTraits() map[string]*structpb.Value {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
 var File_attune_v1_user_proto protoreflect.FileDescriptor
 
 const file_attune_v1_user_proto_rawDesc = "" +
 	"\n" +
-	"\x14attune/v1/user.proto\x12\tattune.v1\x1a\x15attune/v1/event.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n" +
+	"\x14attune/v1/user.proto\x12\tattune.v1\x1a\x15attune/v1/event.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n" +
 	"\x0eGetUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12!\n" +
 	"\fanonymous_id\x18\x02 \x01(\tR\vanonymousId\"\x9f\x01\n" +
@@ -720,7 +731,7 @@ const file_attune_v1_user_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12;\n" +
 	"\voccurred_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"occurredAt\x12\x1a\n" +
-	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xd8\b\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xe0\t\n" +
 	"\x04User\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12#\n" +
 	"\ranonymous_ids\x18\x02 \x03(\tR\fanonymousIds\x12C\n" +
@@ -737,7 +748,8 @@ const file_attune_v1_user_proto_rawDesc = "" +
 	"\x11category_affinity\x18\v \x03(\v2%.attune.v1.User.CategoryAffinityEntryR\x10categoryAffinity\x12I\n" +
 	"\x0ebrand_affinity\x18\f \x03(\v2\".attune.v1.User.BrandAffinityEntryR\rbrandAffinity\x128\n" +
 	"\frecent_items\x18\r \x03(\v2\x15.attune.v1.RecentItemR\vrecentItems\x12\"\n" +
-	"\rcart_item_ids\x18\x0e \x03(\tR\vcartItemIds\x1a>\n" +
+	"\rcart_item_ids\x18\x0e \x03(\tR\vcartItemIds\x123\n" +
+	"\x06traits\x18\x0f \x03(\v2\x1b.attune.v1.User.TraitsEntryR\x06traits\x1a>\n" +
 	"\x10EventCountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1aI\n" +
@@ -749,7 +761,10 @@ const file_attune_v1_user_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a@\n" +
 	"\x12BrandAffinityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x012\x96\x02\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1aQ\n" +
+	"\vTraitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x012\x96\x02\n" +
 	"\vUserService\x12q\n" +
 	"\aGetUser\x12\x19.attune.v1.GetUserRequest\x1a\x0f.attune.v1.User\":\x82\xd3\xe4\x93\x024Z\x1d\x12\x1b/v1/visitors/{anonymous_id}\x12\x13/v1/users/{user_id}\x12\x93\x01\n" +
 	"\n" +
@@ -767,7 +782,7 @@ func file_attune_v1_user_proto_rawDescGZIP() []byte {
 	return file_attune_v1_user_proto_rawDescData
 }
 
-var file_attune_v1_user_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_attune_v1_user_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_attune_v1_user_proto_goTypes = []any{
 	(*GetUserRequest)(nil),        // 0: attune.v1.GetUserRequest
 	(*ListEventsRequest)(nil),     // 1: attune.v1.ListEventsRequest
@@ -781,36 +796,40 @@ var file_attune_v1_user_proto_goTypes = []any{
 	nil,                           // 9: attune.v1.User.AverageOrderMinorUnitsEntry
 	nil,                           // 10: attune.v1.User.CategoryAffinityEntry
 	nil,                           // 11: attune.v1.User.BrandAffinityEntry
-	(*Event)(nil),                 // 12: attune.v1.Event
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	nil,                           // 12: attune.v1.User.TraitsEntry
+	(*Event)(nil),                 // 13: attune.v1.Event
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 15: google.protobuf.Value
 }
 var file_attune_v1_user_proto_depIdxs = []int32{
-	12, // 0: attune.v1.ListEventsResponse.events:type_name -> attune.v1.Event
+	13, // 0: attune.v1.ListEventsResponse.events:type_name -> attune.v1.Event
 	3,  // 1: attune.v1.TypeFeatures.counts:type_name -> attune.v1.WindowCounts
 	4,  // 2: attune.v1.TypeFeatures.values:type_name -> attune.v1.WindowMoney
-	13, // 3: attune.v1.TypeFeatures.first_at:type_name -> google.protobuf.Timestamp
-	13, // 4: attune.v1.TypeFeatures.last_at:type_name -> google.protobuf.Timestamp
-	13, // 5: attune.v1.RecentItem.occurred_at:type_name -> google.protobuf.Timestamp
+	14, // 3: attune.v1.TypeFeatures.first_at:type_name -> google.protobuf.Timestamp
+	14, // 4: attune.v1.TypeFeatures.last_at:type_name -> google.protobuf.Timestamp
+	14, // 5: attune.v1.RecentItem.occurred_at:type_name -> google.protobuf.Timestamp
 	8,  // 6: attune.v1.User.event_counts:type_name -> attune.v1.User.EventCountsEntry
 	5,  // 7: attune.v1.User.types:type_name -> attune.v1.TypeFeatures
-	13, // 8: attune.v1.User.first_seen_at:type_name -> google.protobuf.Timestamp
-	13, // 9: attune.v1.User.last_seen_at:type_name -> google.protobuf.Timestamp
+	14, // 8: attune.v1.User.first_seen_at:type_name -> google.protobuf.Timestamp
+	14, // 9: attune.v1.User.last_seen_at:type_name -> google.protobuf.Timestamp
 	3,  // 10: attune.v1.User.purchases:type_name -> attune.v1.WindowCounts
 	4,  // 11: attune.v1.User.spent:type_name -> attune.v1.WindowMoney
 	9,  // 12: attune.v1.User.average_order_minor_units:type_name -> attune.v1.User.AverageOrderMinorUnitsEntry
-	13, // 13: attune.v1.User.last_purchase_at:type_name -> google.protobuf.Timestamp
+	14, // 13: attune.v1.User.last_purchase_at:type_name -> google.protobuf.Timestamp
 	10, // 14: attune.v1.User.category_affinity:type_name -> attune.v1.User.CategoryAffinityEntry
 	11, // 15: attune.v1.User.brand_affinity:type_name -> attune.v1.User.BrandAffinityEntry
 	6,  // 16: attune.v1.User.recent_items:type_name -> attune.v1.RecentItem
-	0,  // 17: attune.v1.UserService.GetUser:input_type -> attune.v1.GetUserRequest
-	1,  // 18: attune.v1.UserService.ListEvents:input_type -> attune.v1.ListEventsRequest
-	7,  // 19: attune.v1.UserService.GetUser:output_type -> attune.v1.User
-	2,  // 20: attune.v1.UserService.ListEvents:output_type -> attune.v1.ListEventsResponse
-	19, // [19:21] is the sub-list for method output_type
-	17, // [17:19] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	12, // 17: attune.v1.User.traits:type_name -> attune.v1.User.TraitsEntry
+	15, // 18: attune.v1.User.TraitsEntry.value:type_name -> google.protobuf.Value
+	0,  // 19: attune.v1.UserService.GetUser:input_type -> attune.v1.GetUserRequest
+	1,  // 20: attune.v1.UserService.ListEvents:input_type -> attune.v1.ListEventsRequest
+	7,  // 21: attune.v1.UserService.GetUser:output_type -> attune.v1.User
+	2,  // 22: attune.v1.UserService.ListEvents:output_type -> attune.v1.ListEventsResponse
+	21, // [21:23] is the sub-list for method output_type
+	19, // [19:21] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_user_proto_init() }
@@ -825,7 +844,7 @@ func file_attune_v1_user_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_user_proto_rawDesc), len(file_attune_v1_user_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

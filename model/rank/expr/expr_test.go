@@ -37,6 +37,9 @@ func anna() *rule.User {
 		})
 	}
 	s.Fold(&event.Event{ID: "add", Type: event.AddToCart, ItemID: "shade", OccurredAt: noon})
+	s.Fold(&event.Event{
+		ID: "identify", Type: event.Identify, OccurredAt: noon, Attributes: []byte(`{"tier":"gold","age":41,"newsletter":true}`),
+	})
 	return &rule.User{
 		UserID: "anna", State: &s, Now: noon,
 		Affinity: func() (categories, brands map[string]float64) { return map[string]float64{"Lighting": 0.75}, nil },
@@ -81,7 +84,7 @@ func TestFilterKeep(t *testing.T) {
 		{"'refund' in user.event_counts || has(user.event_counts.refund)", lamp, false},
 		{"'purchase' in user.event_counts && has(user.event_counts.purchase)", lamp, true},
 		{"user.event_counts.purchase == 2 && user.event_counts[?'refund'].orValue(7) == 7", lamp, true},
-		{"user.event_counts.exists(t, t == 'view_item') && user.event_counts.size() == 3", lamp, true},
+		{"user.event_counts.exists(t, t == 'view_item') && user.event_counts.size() == 4", lamp, true},
 		{"user.brand_affinity['Acme'] == 0.0 && user.average_order_minor_units['USD'] == 0", lamp, true},
 		{"user.average_order_minor_units['EUR'] == 4950", lamp, true},
 		{"user.purchases.d30 == 1 && user.purchases.all == 2", lamp, true},
@@ -90,6 +93,11 @@ func TestFilterKeep(t *testing.T) {
 		{"user.recent_items.exists(r, r.item_id == item.item_id)", lamp, true},
 		{"has(user.last_purchase_at)", lamp, true},
 		{"!('shade' in user.cart_item_ids)", lamp, false},
+		{"user.traits.tier == 'gold' && user.traits.newsletter", lamp, true},
+		{"user.traits['age'] >= 18", lamp, true},
+		{"user.traits.country == 'DE'", lamp, false},
+		{"!(user.traits.country == 'DE')", lamp, false},
+		{"!has(user.traits.country) && 'tier' in user.traits", lamp, true},
 		{"item == item && dyn(item).brand == 'Lumen'", lamp, true},
 		{"item.title.matches('^Brass')", lamp, true},
 		{"item.price == item.price", lamp, true},
@@ -142,6 +150,8 @@ func TestBoostFactor(t *testing.T) {
 		{"2u", lamp, 2, false},
 		{"user.category_affinity['Lighting'] * 4.0", lamp, 3, false},
 		{"user.category_affinity['Garden']", lamp, 0, false},
+		{"user.traits.tier == 'gold' ? 2.0 : 1.0", lamp, 2, false},
+		{"user.traits.age / 10.0", lamp, 4.1, false},
 		{"double(item.attributes.watts) / 10.0", bare, 1, false},
 		{"-1.0", lamp, 0, true},
 		{"0.0 / 0.0", lamp, 0, true},
