@@ -137,6 +137,9 @@ type Events interface {
 	// ScanEvents calls fn for each event of every shard once, visitor by visitor, in the order
 	// of event ids; visitors come in any order. It sees at least what was stored before the call.
 	ScanEvents(ctx context.Context, fn func(Record) error) error
+	// ScanVisitors calls fn for each visitor that has an event, once, in any order. It sees at
+	// least those of whom an event was stored before the call.
+	ScanVisitors(ctx context.Context, fn func(event.Visitor) error) error
 }
 
 // Links keeps which anonymous visitors and users were seen together.
@@ -149,6 +152,9 @@ type Links interface {
 	// their bytes: the first so many of them, where there are more than limit, which is above
 	// 0. Another user may own some of them.
 	LinkedTo(ctx context.Context, userID string, limit int) ([]string, error)
+	// SeenWith returns the users that the anonymous id was ever seen with, in the order of their
+	// bytes: the first so many of them, where there are more than limit, which is above 0.
+	SeenWith(ctx context.Context, anonymousID string, limit int) ([]string, error)
 }
 
 // Epoch is a life of a shard's features. Who reads another ID than before has lost all of

@@ -66,6 +66,35 @@ func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) err
 	return nil
 }
 
+// ScanVisitors implements store.Events: from each visitor it goes on behind all of its events.
+func (s *Store) ScanVisitors(ctx context.Context, fn func(event.Visitor) error) error {
+	for _, sh := range s.shards {
+		prefix := shardKey('e', sh.number)
+		next, upper := prefix, after(prefix)
+		for found := true; found; {
+			found = false
+			err := s.db.scan(next, upper, func(key, _ []byte) error {
+				visitor, _, _, err := cutEventKey(key)
+				if err != nil {
+					return err
+				}
+				found, next = true, append(append(bytes.Clone(prefix), visitor...), 1) // above the \0 that ends it
+				if err := fn(event.Visitor(visitor)); err != nil {
+					return err
+				}
+				return errFound
+			})
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
 // eachEvent calls fn for the events of a range, each id's least sequence number only.
 func (s *Store) eachEvent(ctx context.Context, lower, upper []byte, fn func(store.Record) error) error {
 	if err := ctx.Err(); err != nil {

@@ -164,3 +164,20 @@ func (s *Store) firstLinked(userID string, limit int) (linkedIDs, error) {
 	})
 	return first, err
 }
+
+// SeenWith implements store.Links.
+func (s *Store) SeenWith(ctx context.Context, anonymousID string, limit int) ([]string, error) {
+	var users []string
+	prefix := append(idKey('o', anonymousID), 0)
+	err := s.db.scan(prefix, after(prefix), func(key, _ []byte) error { // in the order of times
+		link, err := decodeLink(key)
+		if err != nil {
+			return err
+		}
+		if i, found := slices.BinarySearch(users, link.UserID); !found {
+			users = slices.Insert(users, i, link.UserID)
+		}
+		return nil
+	})
+	return users[:min(limit, len(users))], errors.Join(err, ctx.Err())
+}

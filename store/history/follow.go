@@ -14,6 +14,16 @@ import (
 // is not in it was not seen at all.
 type Cursor map[int]store.Seq
 
+// Cursor returns the place of the last rows that are known here to be projected: who follows from
+// there sees all that happens from now on.
+func (h *History) Cursor() Cursor {
+	cursor := make(Cursor, len(h.shards))
+	for _, s := range h.shards {
+		cursor[s.number] = store.Seq(s.projected.Load())
+	}
+	return cursor
+}
+
 // pollEvery is how often a follower looks for new rows: what a figure may lag behind.
 const pollEvery = 50 * time.Millisecond
 

@@ -228,3 +228,26 @@ func (h *History) eachEvent(ctx context.Context, v event.Visitor, fn func(event.
 	}
 	return nil
 }
+
+// Concerns returns the users of whom an event tells something new: the one that it is of, the
+// owner of its anonymous visitor, and where it is a link, which may have changed the owner,
+// whoever was seen with that visitor, MaxLinked at the most. The event must be projected.
+func (h *History) Concerns(ctx context.Context, e *event.Event) ([]event.Visitor, error) {
+	v := e.Visitor()
+	link, linked := e.Link()
+	if !linked {
+		owner, err := h.owner(ctx, v)
+		if err != nil || !owner.IsUser() {
+			return nil, err
+		}
+		return []event.Visitor{owner}, nil
+	}
+	seen, err := h.stores.SeenWith(ctx, link.AnonymousID, MaxLinked)
+	users := []event.Visitor{v}
+	for _, id := range seen {
+		if user := event.User(id); user != v {
+			users = append(users, user)
+		}
+	}
+	return users, err
+}

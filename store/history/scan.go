@@ -1,9 +1,11 @@
 package history
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/store"
 )
 
@@ -55,4 +57,42 @@ func (h *History) eachVisitor(ctx context.Context, fn func(event.Visitor, []loca
 		return err
 	}
 	return fn(current, events)
+}
+
+// Sighting is a user as a scan came by. Later events may be missing from it.
+type Sighting struct {
+	User event.Visitor
+	// value is nil where what is known of the user is in more than one place.
+	value []byte
+}
+
+// State returns the user's features as of the scan. It is nil where only Person can tell.
+func (s Sighting) State() (*feature.State, error) {
+	if s.value == nil {
+		return nil, nil
+	}
+	f, err := decodeFeatures(s.value)
+	if err != nil || f.linked {
+		return nil, err
+	}
+	return f.state, nil
+}
+
+// EachUser calls fn for every user who ever did anything, at least once, in any order. What
+// happens during the scan may be in the sightings or not. Anonymous visitors are left out.
+func (h *History) EachUser(ctx context.Context, fn func(Sighting) error) error {
+	if h.stores.LosesFeatures() {
+		return h.stores.ScanVisitors(ctx, func(v event.Visitor) error {
+			if !v.IsUser() {
+				return nil
+			}
+			return fn(Sighting{User: v})
+		})
+	}
+	return h.stores.ScanFeatures(ctx, func(v event.Visitor, value []byte) error {
+		if !v.IsUser() {
+			return nil
+		}
+		return fn(Sighting{User: v, value: bytes.Clone(value)})
+	})
 }

@@ -143,6 +143,21 @@ func (s *Store) ScanEvents(ctx context.Context, fn func(store.Record) error) err
 	return nil
 }
 
+// ScanVisitors implements store.Events, by token range.
+func (s *Store) ScanVisitors(ctx context.Context, fn func(event.Visitor) error) error {
+	const width = math.MaxUint64/scanRanges + 1
+	for i := range uint64(scanRanges) {
+		from := int64(i*width + 1<<63)
+		err := read(ctx, s, idPage, func(v *string) []any { return []any{v} },
+			func(v *string) error { return fn(event.Visitor(*v)) },
+			`SELECT DISTINCT visitor FROM events WHERE token(visitor) >= ? AND token(visitor) <= ?`, from, from+int64(width-1))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // scanRange hands on the events of each visitor in a range of tokens.
 func (s *Store) scanRange(ctx context.Context, pages *pages, from, to int64, visitors chan<- []store.Record) error {
 	var records []store.Record

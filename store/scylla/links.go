@@ -64,6 +64,9 @@ func (s *Store) PutLinks(ctx context.Context, links []event.Link) error {
 			return s.exec(inner, `INSERT INTO linked (user_id, anonymous_id) VALUES (?, ?)`, l.UserID, l.AnonymousID)
 		})
 		writing.Go(func() error {
+			return s.exec(inner, `INSERT INTO seen_with (anonymous_id, user_id) VALUES (?, ?)`, l.AnonymousID, l.UserID)
+		})
+		writing.Go(func() error {
 			return s.exec(inner, `INSERT INTO owners (anonymous_id, link) VALUES (?, ?) USING TIMESTAMP ?`, l.AnonymousID, encodeLink(l), linkTimestamp(l))
 		})
 	}
@@ -140,5 +143,14 @@ func (s *Store) LinkedTo(ctx context.Context, userID string, limit int) ([]strin
 	err := read(ctx, s, idPage, func(id *string) []any { return []any{id} },
 		func(id *string) error { ids = append(ids, *id); return nil },
 		`SELECT anonymous_id FROM linked WHERE user_id = ? LIMIT ?`, userID, limit)
+	return ids, err
+}
+
+// SeenWith implements store.Links.
+func (s *Store) SeenWith(ctx context.Context, anonymousID string, limit int) ([]string, error) {
+	var ids []string
+	err := read(ctx, s, idPage, func(id *string) []any { return []any{id} },
+		func(id *string) error { ids = append(ids, *id); return nil },
+		`SELECT user_id FROM seen_with WHERE anonymous_id = ? LIMIT ?`, anonymousID, limit)
 	return ids, err
 }

@@ -18,6 +18,7 @@ var bootstrap = []string{
 //	letters    a segment of 256 letters of at most some 30 KB: 8 MB
 //	payloads   a part: 512 KiB
 //	linked     a visitor's links, at most as many as its events
+//	seen_with  a visitor's links, likewise
 //	marks      a kind's, one number a stream: at most 2,049
 //	registers  a value: of models, some KB for each version kept; of an operator 1.4 MB at the most
 //	published  a 16th of a shard's users, of some 150 bytes: a million users in 16 shards 600 KB,
@@ -65,6 +66,9 @@ var migrations = [][]string{
 		`CREATE TABLE IF NOT EXISTS members (segment bigint, shard int, user_id text, PRIMARY KEY ((segment, shard), user_id))
 		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
 		`CREATE TABLE IF NOT EXISTS sizes (segment bigint, shard int, size bigint, PRIMARY KEY (segment, shard))
+		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
+		// The users that an anonymous visitor was ever seen with, since this version.
+		`CREATE TABLE IF NOT EXISTS seen_with (anonymous_id text, user_id text, PRIMARY KEY (anonymous_id, user_id))
 		 WITH compaction = {'class': 'LeveledCompactionStrategy'}`,
 		// Timers by the hour, and the hours that have some.
 		`CREATE TABLE IF NOT EXISTS timers (shard int, hour bigint, at bigint, user_id text, PRIMARY KEY ((shard, hour), at, user_id))

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -141,6 +142,28 @@ var eventCases = []testCase{
 	}},
 }
 
+var visitorCases = []testCase{
+	{"events/each visitor is found once", func(s *suite) {
+		want := map[event.Visitor]bool{}
+		for shard := range min(s.Shards(), 3) {
+			for i, v := range s.inShard(shard, 4) {
+				want[v] = true
+				for n := range 1 + 2*i {
+					s.must(s.PutEvents(s.ctx, shard, []store.Record{{Visitor: v, EventID: number(n), Seq: 1, Data: []byte("data")}}))
+				}
+			}
+		}
+		found := map[event.Visitor]int{}
+		s.must(s.ScanVisitors(s.ctx, func(v event.Visitor) error { found[v]++; return nil }))
+		for v := range want {
+			s.equal(1, found[v])
+		}
+		s.equal(len(want), len(found))
+		failed := errors.New("failed")
+		s.wants(s.ScanVisitors(s.ctx, func(event.Visitor) error { return failed }), failed)
+	}},
+}
+
 var linkCases = []testCase{
 	{"links/the least link owns", func(s *suite) {
 		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -171,6 +194,21 @@ var linkCases = []testCase{
 		s.must(err)
 		s.equal([]string{"a", "b", "c"}, ids)
 		none, err := s.LinkedTo(s.ctx, "nobody", 10)
+		s.must(err)
+		s.equal(0, len(none))
+	}},
+	{"links/whom an anonymous visitor was seen with is listed once, in order", func(s *suite) {
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		for i, user := range []string{"carl", "ann", "bob", "ann"} {
+			s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "device", UserID: user, OccurredAt: at.Add(time.Duration(-i) * time.Hour), EventID: number(i)}}))
+		}
+		s.must(s.PutLinks(s.ctx, []event.Link{{AnonymousID: "device2", UserID: "dora", OccurredAt: at, EventID: "e"}}))
+		for limit := 1; limit < 5; limit++ {
+			users, err := s.SeenWith(s.ctx, "device", limit)
+			s.must(err)
+			s.equal([]string{"ann", "bob", "carl"}[:min(limit, 3)], users)
+		}
+		none, err := s.SeenWith(s.ctx, "devic", 10)
 		s.must(err)
 		s.equal(0, len(none))
 	}},

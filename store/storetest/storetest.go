@@ -22,7 +22,7 @@ type Place interface {
 
 // Run runs every case, each on a place of its own.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
-	for _, group := range [][]testCase{logCases, eventCases, linkCases, featureCases, catalogCases, rejectedCases, modelCases, checkpointCases, leaseCases, registerCases, transitionCases, memberCases, timerCases, callCases} {
+	for _, group := range [][]testCase{logCases, eventCases, visitorCases, linkCases, featureCases, catalogCases, rejectedCases, modelCases, checkpointCases, leaseCases, registerCases, transitionCases, memberCases, timerCases, callCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				place := newPlace(t)
