@@ -10,6 +10,10 @@ import (
 var (
 	// ErrNotFound says that what was asked for is not there.
 	ErrNotFound = errors.New("not found")
+	// ErrExists says that what was to be made is there already.
+	ErrExists = errors.New("already exists")
+	// ErrExpired says that what was to be gone on with is not kept any more.
+	ErrExpired = errors.New("expired")
 	// ErrNoModel says that no model has been trained yet.
 	ErrNoModel = errors.New("no model")
 	// ErrCorrupt says that stored bytes are damaged.

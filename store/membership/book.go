@@ -1,0 +1,173 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/store"
+)
+
+const (
+	// definitionsRegister is the name of the register that holds the definitions.
+	definitionsRegister = "segments"
+	// refreshEvery is the time between two looks for what other processes defined.
+	refreshEvery = time.Second
+	// changeTries bounds how often a change is tried while others define segments, too.
+	changeTries = 50
+)
+
+// Edition is the definitions at one time, with their rules compiled. It is immutable.
+type Edition struct {
+	Definitions
+	// Rules has the rule of each segment, in the order of Segments. One that this process cannot
+	// compile, for a newer one wrote it, is nil.
+	Rules   []*segment.Rule
+	version string
+}
+
+// Find returns a segment, or event.ErrNotFound.
+func (e *Edition) Find(id string) (*Segment, error) {
+	at, found := e.find(id)
+	if !found {
+		return nil, fmt.Errorf("segment %q: %w", id, event.ErrNotFound)
+	}
+	return &e.Segments[at], nil
+}
+
+// Book is the definitions as this process knows them. Its methods may be called concurrently.
+type Book struct {
+	registers store.Registers
+	compiler  *segment.Compiler
+	logger    *slog.Logger
+	current   atomic.Pointer[Edition]
+
+	// reading is held while a newer edition is put in the place of the current one.
+	reading sync.Mutex
+	// changed is closed with the next edition, and then another one takes its place.
+	changed chan struct{}
+	compile map[string]*segment.Rule // by text, of the current edition
+}
+
+// OpenBook reads the definitions.
+func OpenBook(ctx context.Context, registers store.Registers, compiler *segment.Compiler, logger *slog.Logger) (*Book, error) {
+	b := &Book{registers: registers, compiler: compiler, logger: logger, changed: make(chan struct{})}
+	if err := b.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Current returns the newest edition that is known here.
+func (b *Book) Current() *Edition { return b.current.Load() }
+
+// Changed returns a channel that is closed once there is a newer edition than the current one.
+func (b *Book) Changed() <-chan struct{} {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	return b.changed
+}
+
+// Refresh looks for what other processes defined.
+func (b *Book) Refresh(ctx context.Context) error {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	data, version, err := b.registers.Register(ctx, definitionsRegister)
+	if err != nil {
+		return fmt.Errorf("segments: %w", err)
+	}
+	if current := b.current.Load(); current != nil && current.version == version {
+		return nil
+	}
+	d, err := decodeDefinitions(data)
+	if err != nil {
+		return err
+	}
+	b.publish(d, version)
+	return nil
+}
+
+// publish makes an edition of definitions the current one; b.reading is held.
+func (b *Book) publish(d *Definitions, version string) {
+	e := &Edition{Definitions: *d, Rules: make([]*segment.Rule, len(d.Segments)), version: version}
+	compiled := make(map[string]*segment.Rule, len(d.Segments))
+	for i := range e.Segments {
+		text := e.Segments[i].Rule
+		rule, known := b.compile[text]
+		if !known {
+			var err error
+			if rule, err = b.compiler.Rule(text); err != nil {
+				b.logger.Error("a segment is not understood and left alone", "segment", e.Segments[i].ID, "error", err)
+			}
+		}
+		e.Rules[i], compiled[text] = rule, rule
+	}
+	b.compile = compiled
+	b.current.Store(e)
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Change changes the definitions as one step, durably, and returns the edition that it made.
+// change may run several times, each time on what is there then, and its error ends it.
+func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Edition, error) {
+	for range changeTries {
+		edition, err := b.tryChange(ctx, change)
+		if !errors.Is(err, store.ErrTaken) {
+			return edition, err
+		}
+		if err := b.Refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("segments change all the time: %w", event.ErrUnavailable)
+}
+
+func (b *Book) tryChange(ctx context.Context, change func(*Definitions) error) (*Edition, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	current := b.current.Load()
+	var d Definitions
+	text, err := json.Marshal(current.Definitions)
+	if err == nil {
+		err = json.Unmarshal(text, &d) // a copy that shares nothing
+	}
+	if err == nil {
+		err = change(&d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if text, err = json.Marshal(d); err != nil {
+		return nil, fmt.Errorf("segments: %w", err)
+	}
+	version, err := b.registers.SetRegister(ctx, definitionsRegister, current.version, text)
+	if err != nil {
+		return nil, fmt.Errorf("segments: %w", err)
+	}
+	b.publish(&d, version)
+	return b.current.Load(), nil
+}
+
+// Follow refreshes until ctx ends, for as long as others share the store.
+func (b *Book) Follow(ctx context.Context) {
+	ticker := time.NewTicker(refreshEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := b.Refresh(ctx); err != nil && ctx.Err() == nil {
+			b.logger.Warn("what others defined of segments cannot be seen", "error", err)
+		}
+	}
+}

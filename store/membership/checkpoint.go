@@ -1,0 +1,275 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/history"
+)
+
+const (
+	checkpointName = "segments"
+	// progressName is that of the progress of a sweep, for other processes.
+	progressName = "segments/progress"
+	saveEvery    = 2 * time.Second
+	// trimEvery is the time between two looks for transitions that are old enough to be deleted.
+	trimEvery = 10 * time.Minute
+)
+
+// checkpointVersion is the newest form that is known here.
+const checkpointVersion = 1
+
+// saved is how far everything is, as it is stored. What is done twice changes nothing, so it may
+// be older than what was done.
+type saved struct {
+	Version int `json:"version"`
+	// Log is the place in the log up to which events are taken in; nil where none are followed.
+	Log history.Cursor `json:"log,omitempty"`
+	// Timers is, for each shard, the time before which timers have rung, in ms since 1970.
+	Timers []int64 `json:"timers"`
+	// Swept is the basis by which every user was asked for a segment, by number.
+	Swept map[uint32]string `json:"swept"`
+	// Users is their number when all were last asked.
+	Users int64 `json:"users"`
+}
+
+// place is how far everything is. Its methods may be called concurrently.
+type place struct {
+	mu    sync.Mutex
+	saved saved
+	// dropped is, for each shard, the time before which timers are deleted, and marked the mark of
+	// its transitions as it was last set.
+	dropped []int64
+	marked  []store.Seq
+}
+
+func (p *place) cursor() history.Cursor {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.saved.Log)
+}
+
+// reach notes that events up to a place are taken in.
+func (p *place) reach(cursor history.Cursor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved.Log = cursor
+}
+
+// forget notes that there is no segment, and that nothing is followed.
+func (p *place) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved.Log, p.saved.Swept = nil, map[uint32]string{}
+}
+
+func (p *place) timers(shard int) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.UnixMilli(p.saved.Timers[shard]).UTC()
+}
+
+func (p *place) ringed(shard int, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved.Timers[shard] = until.UnixMilli()
+}
+
+func (p *place) swept(number uint32) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.saved.Swept[number]
+}
+
+func (p *place) sweptAll(bases map[uint32]string, users int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.Copy(p.saved.Swept, bases)
+	p.saved.Users = users
+}
+
+func (p *place) users() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.saved.Users
+}
+
+// load reads the last checkpoint; one that knows nothing where there is none, or a damaged one.
+func (p *Publisher) load(ctx context.Context) (saved, error) {
+	var last saved
+	data, err := p.options.Store.Checkpoint(ctx, checkpointName)
+	if err == nil && json.Unmarshal(data, &last) != nil {
+		err = event.ErrCorrupt
+	}
+	switch {
+	case errors.Is(err, event.ErrNotFound), errors.Is(err, event.ErrCorrupt):
+		return saved{Version: checkpointVersion}, nil
+	case err != nil:
+		return saved{}, fmt.Errorf("segments: %w", err)
+	case last.Version > checkpointVersion:
+		return saved{}, fmt.Errorf("segments: checkpoint of form %d: %w", last.Version, event.ErrNewerVersion)
+	}
+	return last, nil
+}
+
+// restore goes back to the last checkpoint. Without one everybody is asked for everything again,
+// which publishes what is different from what was.
+func (p *Publisher) restore(ctx context.Context) error {
+	shards := p.options.Store.Shards()
+	last, err := p.load(ctx)
+	if err != nil {
+		return err
+	}
+	if len(last.Timers) != shards {
+		last.Timers = make([]int64, shards)
+		for i := range last.Timers {
+			last.Timers[i] = p.options.Now().UnixMilli()
+		}
+		last.Swept = nil // nobody has a timer from before
+	}
+	if last.Swept == nil {
+		last.Swept = map[uint32]string{}
+	}
+	p.place.mu.Lock()
+	defer p.place.mu.Unlock()
+	p.place.saved = last
+	p.place.dropped = append([]int64(nil), last.Timers...)
+	p.place.marked = make([]store.Seq, shards)
+	return nil
+}
+
+// checkpoint saves how far everything is, until ctx ends.
+func (p *Publisher) checkpoint(ctx context.Context) error {
+	ticker := time.NewTicker(saveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := p.save(ctx); err != nil {
+				return ended(ctx, err)
+			}
+		}
+	}
+}
+
+// save moves the marks of the transitions, saves a checkpoint, and deletes the timers that have
+// rung by it.
+func (p *Publisher) save(ctx context.Context) error {
+	for _, s := range p.shards {
+		s.mu.Lock()
+		projected := s.projected
+		s.mu.Unlock()
+		p.place.mu.Lock()
+		marked := p.place.marked[s.number]
+		p.place.mu.Unlock()
+		if projected == marked {
+			continue
+		}
+		if err := p.options.Store.Transitions().SetMark(ctx, s.number, projected); err != nil {
+			return fmt.Errorf("mark of the transitions of shard %d: %w", s.number, err)
+		}
+		p.place.mu.Lock()
+		p.place.marked[s.number] = projected
+		p.place.mu.Unlock()
+	}
+	p.place.mu.Lock()
+	data, err := json.Marshal(p.place.saved)
+	timers := append([]int64(nil), p.place.saved.Timers...)
+	p.place.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("segments: %w", err)
+	}
+	if err := p.options.Store.SaveCheckpoint(ctx, checkpointName, data); err != nil {
+		return fmt.Errorf("segments: %w", err)
+	}
+	if err := p.saveProgress(ctx); err != nil {
+		return err
+	}
+	return p.dropTimers(ctx, timers)
+}
+
+// saveProgress lets other processes know how far a sweep is.
+func (p *Publisher) saveProgress(ctx context.Context) error {
+	if !p.options.Store.Shared() {
+		return nil
+	}
+	data, err := json.Marshal(p.progress.Load())
+	if err == nil {
+		err = p.options.Store.SaveCheckpoint(ctx, progressName, data)
+	}
+	if err != nil {
+		return fmt.Errorf("progress of segments: %w", err)
+	}
+	return nil
+}
+
+func (p *Publisher) dropTimers(ctx context.Context, until []int64) error {
+	const least = int64(time.Minute / time.Millisecond)
+	for n, until := range until {
+		from := p.place.dropped[n]
+		if until-from < least {
+			continue
+		}
+		if err := p.options.Store.DropTimers(ctx, n, time.UnixMilli(from).UTC(), time.UnixMilli(until).UTC()); err != nil {
+			return fmt.Errorf("timers of shard %d: %w", n, err)
+		}
+		p.place.dropped[n] = until
+	}
+	return nil
+}
+
+// trim deletes transitions that are old enough, until ctx ends.
+func (p *Publisher) trim(ctx context.Context) error {
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, s := range p.shards {
+			if err := p.trimShard(ctx, s); err != nil {
+				return ended(ctx, err)
+			}
+		}
+	}
+}
+
+// trimShard deletes the rows before the first one that is to be kept.
+func (p *Publisher) trimShard(ctx context.Context, s *shard) error {
+	stream := p.options.Store.Transitions()
+	first, err := stream.First(ctx, s.number)
+	if err != nil {
+		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
+	}
+	oldest := p.options.Now().Add(-p.options.Keep)
+	kept := first
+	err = stream.Read(ctx, s.number, first, func(seq store.Seq, row []byte) error {
+		at, _, err := decodeRow(row)
+		if err != nil {
+			return err
+		}
+		if !at.IsZero() && at.After(oldest) {
+			return errEnough
+		}
+		kept = seq
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
+	}
+	if kept <= first {
+		return nil
+	}
+	return stream.Trim(ctx, s.number, kept)
+}

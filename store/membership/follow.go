@@ -1,0 +1,234 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/history"
+)
+
+const (
+	// drainEvery is how long users wait who may have moved: what several events within it move is
+	// looked at once.
+	drainEvery = 20 * time.Millisecond
+	// maxDirty bounds the users who wait; beyond it the log is read on more slowly.
+	maxDirty = 50_000
+	// remembered is the number of users and of links that are remembered not to be new.
+	remembered = 200_000
+)
+
+// dirty are the users whom events may have moved since they were last looked at.
+type dirty struct {
+	mu sync.Mutex
+	// edition is the one that the bits are of.
+	edition *Edition
+	users   map[string]bits
+	// cursor is the place in the log up to which users are noted.
+	cursor history.Cursor
+	// room is signalled when users were taken.
+	room chan struct{}
+}
+
+func (d *dirty) reset(cursor history.Cursor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users, d.cursor = map[string]bits{}, cursor
+}
+
+// add notes a user; more than that is asked where the edition is another than before.
+func (d *dirty) add(e *Edition, userID string, which bits) {
+	if d.edition != e {
+		for id := range d.users {
+			d.users[id] = nil
+		}
+		d.edition = e
+	}
+	if before, noted := d.users[userID]; noted {
+		which = which.or(before)
+	}
+	d.users[userID] = which
+}
+
+// reach notes that the users of a row are noted, and returns how many users wait.
+func (d *dirty) reach(shard int, seq store.Seq) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cursor[shard] = seq
+	return len(d.users)
+}
+
+func (d *dirty) waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.users)
+}
+
+// take returns the users who wait, and the place up to which they are all.
+func (d *dirty) take() (*Edition, map[string]bits, history.Cursor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	users := d.users
+	if len(users) > 0 {
+		d.users = make(map[string]bits, min(len(users), 1024))
+	}
+	select {
+	case d.room <- struct{}{}:
+	default:
+	}
+	return d.edition, users, maps.Clone(d.cursor)
+}
+
+// link is a link as it was last seen.
+type link struct{ anonymousID, userID string }
+
+// follower reads the log for a Publisher. It remembers who is no news.
+type follower struct {
+	*Publisher
+	ctx   context.Context //nolint:containedctx // Follow calls back without one
+	users *lru.Cache[event.Visitor, struct{}]
+	links *lru.Cache[link, time.Time]
+}
+
+// follow notes whom the events of the log may have moved, as long as there are segments.
+func (p *Publisher) follow(ctx context.Context) error {
+	f := &follower{Publisher: p, ctx: ctx}
+	var err error
+	if f.users, err = lru.New[event.Visitor, struct{}](remembered); err != nil {
+		return err
+	}
+	if f.links, err = lru.New[link, time.Time](remembered); err != nil {
+		return err
+	}
+	from := p.place.cursor()
+	for {
+		changed := p.options.Book.Changed()
+		if len(p.options.Book.Current().Segments) > 0 {
+			if from == nil { // nothing before now is missed: every segment is new, and swept
+				from = p.options.Log.Cursor()
+				p.dirty.reset(maps.Clone(from))
+			}
+			p.following.Store(true)
+			err := p.options.Log.Follow(ctx, from, f.note)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if !errors.Is(err, errNoSegments) {
+				return err
+			}
+			p.following.Store(false)
+			from = nil
+			continue
+		}
+		p.place.forget()
+		from = nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// errNoSegments ends the following of the log.
+var errNoSegments = errors.New("there are no segments")
+
+// note notes whom a row's events may have moved.
+func (f *follower) note(shard int, seq store.Seq, events []event.Event) error {
+	e := f.options.Book.Current()
+	if len(e.Segments) == 0 {
+		return errNoSegments
+	}
+	for i := range events {
+		if err := f.noteEvent(e, &events[i]); err != nil {
+			return err
+		}
+	}
+	for waiting := f.dirty.reach(shard, seq); waiting > maxDirty; waiting = f.dirty.waiting() {
+		select {
+		case <-f.dirty.room:
+		case <-f.ctx.Done():
+			return f.ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (f *follower) noteEvent(e *Edition, ev *event.Event) error {
+	which, strangers := f.reads.of(e, ev.Type)
+	visitor := ev.Visitor()
+	if !f.users.Contains(visitor) {
+		which = which.or(strangers)
+	}
+	if f.isNews(ev) {
+		which = nil // all that was done under the anonymous id may belong to somebody else now
+	}
+	if which.empty() {
+		return nil
+	}
+	users, err := f.options.Log.Concerns(f.ctx, ev)
+	if err != nil {
+		return err
+	}
+	f.dirty.mu.Lock()
+	defer f.dirty.mu.Unlock()
+	for _, user := range users {
+		f.dirty.add(e, user.ID(), which)
+	}
+	f.users.Add(visitor, struct{}{})
+	return nil
+}
+
+// isNews tells whether an event links an anonymous visitor and a user who were not seen together
+// lately, or only later.
+func (f *follower) isNews(ev *event.Event) bool {
+	l, linked := ev.Link()
+	if !linked {
+		return false
+	}
+	key := link{l.AnonymousID, l.UserID}
+	if at, known := f.links.Get(key); known && !l.OccurredAt.Before(at) {
+		return false
+	}
+	f.links.Add(key, l.OccurredAt)
+	return true
+}
+
+// drain looks at the users whom events may have moved, until ctx ends.
+func (p *Publisher) drain(ctx context.Context) error {
+	ticker := time.NewTicker(drainEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		e, users, cursor := p.dirty.take()
+		byShard := make([][]question, len(p.shards))
+		for id, which := range users {
+			n := store.ShardOf(event.User(id), len(p.shards))
+			byShard[n] = append(byShard[n], question{userID: id, which: which})
+		}
+		for n, questions := range byShard {
+			if err := p.look(ctx, p.shards[n], e, questions); err != nil {
+				return ended(ctx, err)
+			}
+		}
+		p.place.reach(cursor)
+	}
+}
+
+// ended leaves out an error that only says that the work has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
