@@ -68,6 +68,10 @@ bench: build ## Measures speed, each figure beside a baseline from the same run.
 bench-memory: build ## Measures memory and start-up at a million users.
 	go run ./benchmarks memory
 
+.PHONY: bench-segments
+bench-segments: build ## Measures segments at a million users: ingest beside them, backfill, export.
+	go run ./benchmarks segments
+
 .PHONY: bench-fit
 bench-fit: ## Measures the fits of ALS and EASE beside implicit, numpy and LAPACK, which it installs.
 	go run ./benchmarks fit

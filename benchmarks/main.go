@@ -6,6 +6,7 @@
 //	go run ./benchmarks ingest      events per second, durable, by batch size
 //	go run ./benchmarks recommend   latency and rate at 50,000 items and 200 recent events
 //	go run ./benchmarks memory      resident memory and start-up at 1,000,000 users
+//	go run ./benchmarks segments    ingest beside segments, backfill and export at 1,000,000 users
 //	go run ./benchmarks distributed the first two on Redis and ScyllaDB
 //	go run ./benchmarks fit         seconds of ALS and EASE beside implicit, numpy and LAPACK
 //	go run ./benchmarks capacity    what a real shop takes in Redis and ScyllaDB
@@ -26,6 +27,7 @@ func main() {
 
 		Ingest      ingestBench      `cmd:"" help:"Durable events per second through gRPC, by batch size."`
 		Recommend   recommendBench   `cmd:"" help:"Latency and rate of Recommend."`
+		Segments    segmentsBench    `cmd:"" help:"Ingest beside segments, backfill and export."`
 		Distributed distributedBench `cmd:"" help:"Events per second and latency of Recommend on Redis and ScyllaDB."`
 		Capacity    capacityBench    `cmd:"" help:"Bytes in Redis and ScyllaDB, an event and a visitor."`
 		Fit         fitBench         `cmd:"" help:"Seconds of ALS and EASE, and the same of implicit, numpy and scipy."`

@@ -45,13 +45,14 @@ func newGateway(ctx context.Context, inside *bufconn.Listener) (http.Handler, *g
 		attunev1.RegisterRecommendationServiceHandler,
 		attunev1.RegisterUserServiceHandler,
 		attunev1.RegisterModelServiceHandler,
+		attunev1.RegisterSegmentServiceHandler,
 	} {
 		// The connection is closed with the server, not with ctx.
 		if err := register(context.WithoutCancel(ctx), mux, conn); err != nil {
 			return nil, nil, err
 		}
 	}
-	return hideSlashes(mux), conn, nil
+	return newExports(conn, hideSlashes(mux)), conn, nil
 }
 
 // hiddenSlash stands for %2F in a path while the gateway splits it at slashes, escaped ones

@@ -30,11 +30,12 @@ const (
 
 // services are all that is served.
 type services struct {
-	events attunev1.EventServiceServer
-	items  attunev1.CatalogServiceServer
-	lists  attunev1.RecommendationServiceServer
-	users  attunev1.UserServiceServer
-	models attunev1.ModelServiceServer
+	events   attunev1.EventServiceServer
+	items    attunev1.CatalogServiceServer
+	lists    attunev1.RecommendationServiceServer
+	users    attunev1.UserServiceServer
+	models   attunev1.ModelServiceServer
+	segments attunev1.SegmentServiceServer
 }
 
 // newGRPC makes the gRPC server with every service, health and reflection.
@@ -59,6 +60,7 @@ func (s *Server) newGRPC(all services) {
 	attunev1.RegisterRecommendationServiceServer(s.grpc, all.lists)
 	attunev1.RegisterUserServiceServer(s.grpc, all.users)
 	attunev1.RegisterModelServiceServer(s.grpc, all.models)
+	attunev1.RegisterSegmentServiceServer(s.grpc, all.segments)
 	s.health = health.NewServer()
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

@@ -3,6 +3,8 @@ package server
 import (
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,27 +17,37 @@ import (
 )
 
 // streams has the path of each POST route whose method is a stream, and whether both sides
-// stream.
-var streams = func() map[string]bool {
-	paths := map[string]bool{}
+// stream; answers are those of the GET routes that stream their answer.
+var streams, answers = func() (paths map[string]bool, answers []*regexp.Regexp) {
+	paths = map[string]bool{}
 	protoregistry.GlobalFiles.RangeFilesByPackage("attune.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
 				method := methods.Get(j)
 				rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
-				if method.IsStreamingClient() || method.IsStreamingServer() {
+				switch streams := method.IsStreamingClient() || method.IsStreamingServer(); {
+				case streams && rule.GetGet() != "":
+					path := pathParameter.ReplaceAllString(regexp.QuoteMeta(rule.GetGet()), "[^/]+")
+					answers = append(answers, regexp.MustCompile("^"+path+"$"))
+				case streams:
 					paths[rule.GetPost()] = method.IsStreamingClient() && method.IsStreamingServer()
 				}
 			}
 		}
 		return true
 	})
-	return paths
+	return paths, answers
 }()
+
+// pathParameter is a parameter in the path of a route, as regexp.QuoteMeta leaves it.
+var pathParameter = regexp.MustCompile(`\\\{[^}]*\}`)
 
 // isStream tells whether the request or its answer may go on for as long as it likes.
 func isStream(r *http.Request) bool {
+	if r.Method == http.MethodGet {
+		return slices.ContainsFunc(answers, func(path *regexp.Regexp) bool { return path.MatchString(r.URL.EscapedPath()) })
+	}
 	_, found := streams[r.URL.Path]
 	return found && r.Method == http.MethodPost
 }

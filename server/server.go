@@ -89,8 +89,12 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	s.closing = append(s.closing, trends.Close)
+	segments, err := s.openSegments(ctx, cfg, stores, past, kept, shelf)
+	if err != nil {
+		return err
+	}
 	lists, err := recommend.New(recommend.Options{
-		People: kept, Shelf: shelf, Models: holder, Trends: trends, Weights: weights, Now: now, Random: rand.Reader, Logger: logger,
+		People: kept, Shelf: shelf, Models: holder, Trends: trends, Weights: weights, Segments: segments.Of, Now: now, Random: rand.Reader, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -100,7 +104,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	s.closing = append(s.closing, func() error { s.events.Close(); return nil })
 
 	s.newGRPC(services{
-		events: s.events, items: catalog.New(shelf), lists: lists, models: models,
+		events: s.events, items: catalog.New(shelf), lists: lists, models: models, segments: segments,
 		users: user.New(user.Options{People: kept, Catalog: shelf, Weights: weights, Now: now}),
 	})
 	s.closing = append(s.closing, func() error { s.grpc.Stop(); return nil })

@@ -40,13 +40,14 @@ type remote struct {
 
 // shopServer is an open connection and its services.
 type shopServer struct {
-	conn   *grpc.ClientConn
-	addr   string
-	events attunev1.EventServiceClient
-	items  attunev1.CatalogServiceClient
-	lists  attunev1.RecommendationServiceClient
-	users  attunev1.UserServiceClient
-	models attunev1.ModelServiceClient
+	conn     *grpc.ClientConn
+	addr     string
+	events   attunev1.EventServiceClient
+	items    attunev1.CatalogServiceClient
+	lists    attunev1.RecommendationServiceClient
+	users    attunev1.UserServiceClient
+	models   attunev1.ModelServiceClient
+	segments attunev1.SegmentServiceClient
 }
 
 // connect makes a connection, which is opened with the first call.
@@ -65,11 +66,12 @@ func connect(addr string) (*shopServer, error) {
 	}
 	return &shopServer{
 		conn: conn, addr: addr,
-		events: attunev1.NewEventServiceClient(conn),
-		items:  attunev1.NewCatalogServiceClient(conn),
-		lists:  attunev1.NewRecommendationServiceClient(conn),
-		users:  attunev1.NewUserServiceClient(conn),
-		models: attunev1.NewModelServiceClient(conn),
+		events:   attunev1.NewEventServiceClient(conn),
+		items:    attunev1.NewCatalogServiceClient(conn),
+		lists:    attunev1.NewRecommendationServiceClient(conn),
+		users:    attunev1.NewUserServiceClient(conn),
+		models:   attunev1.NewModelServiceClient(conn),
+		segments: attunev1.NewSegmentServiceClient(conn),
 	}, nil
 }
 

@@ -29,6 +29,7 @@ type CLI struct {
 	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
 	Items     itemsCmd     `cmd:"" help:"The catalog, and lists around its items."`
 	User      userCmd      `cmd:"" help:"What is known of a visitor."`
+	Segment   segmentCmd   `cmd:"" help:"Groups of users by what they do: who is in, who came in, who left."`
 	Migrate   migrateCmd   `cmd:"" help:"Make the keyspace in ScyllaDB, or bring it to this version."`
 	Verify    verifyCmd    `cmd:"" help:"Make every visitor's features again from the history and compare."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

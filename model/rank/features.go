@@ -19,6 +19,9 @@ func (v *Visitor) features(shop *Shop) *rule.User {
 			return Affinity(shop.Catalog, v, shop.Weights, shop.Now)
 		},
 	}
+	if shop.Segments != nil {
+		u.Segments = func() []string { return shop.Segments(v) }
+	}
 	if v.Key.IsUser() {
 		u.UserID = v.Key.ID()
 	}

@@ -59,6 +59,9 @@ type Shop struct {
 	// Weights say how much interest an event of each type shows.
 	Weights feedback.Weights
 	Now     time.Time
+	// Segments returns the ids of the segments that a visitor is in. It is called only where a rule
+	// reads them; nil where there are none.
+	Segments func(*Visitor) []string
 }
 
 // Visitor is who a list is for. The zero Visitor is one that nobody knows.

@@ -30,6 +30,8 @@ type User struct {
 	// nil, State tells.
 	Recent func() []feature.Interaction
 	Cart   func() []string
+	// Segments returns the ids of the segments that the user is in; none where it is nil.
+	Segments func() []string
 	// Trace takes notes of what is read; nil where nobody asks.
 	Trace *Trace
 
@@ -47,6 +49,8 @@ type User struct {
 	oldest     int64
 	cart       []string
 	cartRead   bool
+	segments   []string
+	inRead     bool
 	averages   shares[int64]
 	traits     shares[any]
 	categories shares[float64]
@@ -71,7 +75,20 @@ var UserMessage = NewMessage("attune.v1.User", Fields{
 	"recent_items":              List(recentMessage, (*User).recentList),
 	"cart_item_ids":             Texts((*User).cartItems),
 	"traits":                    Map(cel.DynType, nil, (*User).traitTable), // what was not told is not known
+	SegmentsField:               Texts((*User).in),
 })
+
+// SegmentsField is the field that rules of segments themselves do not have.
+const SegmentsField = "segments"
+
+// in returns the segments that the user is in.
+func (u *User) in() []string {
+	if !u.inRead && u.Segments != nil {
+		u.segments = u.Segments()
+	}
+	u.inRead = true
+	return u.segments
+}
 
 // userMessages are all types that UserMessage leads to.
 var userMessages = []*Message{UserMessage, countsMessage, moneyMessage, typeMessage, recentMessage}

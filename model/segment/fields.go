@@ -23,7 +23,9 @@ var fields = variables()
 func variables() rule.Fields {
 	all := rule.Fields{}
 	for name, f := range rule.UserMessage.Fields() {
-		all[name] = ofUser(f)
+		if name != rule.SegmentsField { // a segment is not made of segments
+			all[name] = ofUser(f)
+		}
 	}
 	all["affinity"] = all["category_affinity"]
 	maps.Copy(all, rule.Fields{

@@ -33,7 +33,9 @@ var table = []struct {
 	// again says that the same call may succeed later.
 	again bool
 }{
+	{is: event.ErrExpired, code: codes.OutOfRange, tell: true},
 	{is: event.ErrNotFound, code: codes.NotFound, tell: true},
+	{is: event.ErrExists, code: codes.AlreadyExists, tell: true},
 	{is: event.ErrNoModel, code: codes.FailedPrecondition, tell: true},
 	{is: event.ErrBusy, code: codes.Aborted, tell: true},
 	{is: event.ErrUnavailable, code: codes.Unavailable, again: true},

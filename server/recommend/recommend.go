@@ -60,6 +60,8 @@ type Options struct {
 	Weights feedback.Weights
 	// Now is the clock that windows and availabilities go by.
 	Now func() time.Time
+	// Segments returns the ids of the segments that a visitor is in, for filters and boosts.
+	Segments func(*rank.Visitor) []string
 	// Random gives the random part of recommendation ids; it must be safe for concurrent use.
 	Random io.Reader
 	Logger *slog.Logger
@@ -80,7 +82,7 @@ type Service struct {
 // New returns a Service.
 func New(options Options) (*Service, error) {
 	if options.People == nil || options.Shelf == nil || options.Models == nil || options.Trends == nil ||
-		options.Weights == nil || options.Now == nil || options.Random == nil || options.Logger == nil {
+		options.Weights == nil || options.Now == nil || options.Segments == nil || options.Random == nil || options.Logger == nil {
 		return nil, errors.New("recommend: an option is missing")
 	}
 	rules, err := expr.NewCompiler()
@@ -100,7 +102,7 @@ func (s *Service) Close() { s.content.wait() }
 
 // shopNow is the shop as this request sees it, and the version of its model.
 func (s *Service) shopNow() (*rank.Shop, string) {
-	shop := &rank.Shop{Catalog: s.options.Shelf, Weights: s.options.Weights, Now: s.options.Now()}
+	shop := &rank.Shop{Catalog: s.options.Shelf, Weights: s.options.Weights, Now: s.options.Now(), Segments: s.options.Segments}
 	snapshot, version := s.options.Models.Active()
 	if snapshot != nil {
 		shop.Model = snapshot

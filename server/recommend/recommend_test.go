@@ -24,6 +24,7 @@ import (
 	"github.com/attune-shop/attune/model/cf"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/feature"
+	"github.com/attune-shop/attune/model/rank"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/history"
 )
@@ -192,7 +193,8 @@ func (s *shop) serve(t testing.TB) *Service {
 	trends := s.trends(t)
 	service, err := New(Options{
 		People: s, Shelf: s, Models: s, Trends: trends, Weights: feedback.DefaultWeights(),
-		Now: func() time.Time { return noon }, Random: rand.Reader, Logger: quiet,
+		Segments: func(v *rank.Visitor) []string { return []string{"known-as-" + v.Key.ID()} },
+		Now:      func() time.Time { return noon }, Random: rand.Reader, Logger: quiet,
 	})
 	if err != nil {
 		t.Fatal(err)

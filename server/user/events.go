@@ -23,7 +23,7 @@ type place struct {
 // ListEvents answers a visitor's events, newest first. A page goes on where the one before
 // ended, whatever was written meanwhile.
 func (s *Service) ListEvents(ctx context.Context, request *attunev1.ListEventsRequest) (*attunev1.ListEventsResponse, error) {
-	visitor, err := visitorOf(request.GetUserId(), request.GetAnonymousId())
+	visitor, err := wire.Visitor(request.GetUserId(), request.GetAnonymousId())
 	if err != nil {
 		return nil, err
 	}

@@ -43,20 +43,9 @@ type Service struct {
 // New returns a Service.
 func New(options Options) *Service { return &Service{options: options} }
 
-// visitorOf reads which visitor a request means: exactly one of the two ids is given.
-func visitorOf(userID, anonymousID string) (event.Visitor, error) {
-	switch {
-	case userID != "" && anonymousID != "":
-		return "", event.Invalid("anonymous_id", "must not be given beside user_id")
-	case anonymousID != "":
-		return event.Anonymous(anonymousID), wire.CheckID("anonymous_id", anonymousID)
-	}
-	return event.User(userID), wire.CheckID("user_id", userID)
-}
-
 // GetUser answers what is known of a visitor, NOT_FOUND where that is nothing.
 func (s *Service) GetUser(ctx context.Context, request *attunev1.GetUserRequest) (*attunev1.User, error) {
-	visitor, err := visitorOf(request.GetUserId(), request.GetAnonymousId())
+	visitor, err := wire.Visitor(request.GetUserId(), request.GetAnonymousId())
 	if err != nil {
 		return nil, err
 	}

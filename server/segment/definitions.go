@@ -1,0 +1,230 @@
+package segment
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+	"unicode/utf8"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/server/fault"
+	"github.com/attune-shop/attune/server/wire"
+	"github.com/attune-shop/attune/store/membership"
+)
+
+// The bounds of a definition.
+const (
+	maxSegmentIDBytes   = 128
+	maxDisplayNameBytes = 256
+	maxDescriptionBytes = 4 << 10
+
+	// segmentsToken marks the page tokens of ListSegments.
+	segmentsToken = "segments"
+)
+
+// CreateSegment defines a segment.
+func (s *Service) CreateSegment(ctx context.Context, request *attunev1.CreateSegmentRequest) (*attunev1.Segment, error) {
+	now := s.options.Now().UTC().Truncate(time.Microsecond)
+	defined := membership.Segment{
+		ID: request.GetSegmentId(), DisplayName: request.GetDisplayName(), Description: request.GetDescription(),
+		CreatedAt: now, UpdatedAt: now,
+	}
+	violations := append(checkSegmentID(defined.ID), checkNames(defined.DisplayName, defined.Description)...)
+	rule, err := s.ruleOf(request.GetRule(), request.GetTemplate())
+	if violations = append(violations, violationsOf(err)...); len(violations) > 0 {
+		return nil, &event.InvalidError{Violations: violations}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defined.Rule = rule
+	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error { return d.Add(defined) })
+	if err != nil {
+		return nil, err
+	}
+	return s.describeOne(ctx, edition, defined.ID)
+}
+
+// UpdateSegment changes what is given.
+func (s *Service) UpdateSegment(ctx context.Context, request *attunev1.UpdateSegmentRequest) (*attunev1.Segment, error) {
+	id := request.GetSegmentId()
+	violations := append(checkSegmentID(id), checkNames(request.GetDisplayName(), request.GetDescription())...)
+	rule, err := "", error(nil)
+	if request.Rule != nil || request.GetTemplate() != nil {
+		rule, err = s.ruleOf(request.GetRule(), request.GetTemplate())
+	}
+	if violations = append(violations, violationsOf(err)...); len(violations) > 0 {
+		return nil, &event.InvalidError{Violations: violations}
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := s.options.Now().UTC().Truncate(time.Microsecond)
+	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error {
+		return d.Update(id, func(old *membership.Segment) {
+			if request.DisplayName != nil {
+				old.DisplayName = request.GetDisplayName()
+			}
+			if request.Description != nil {
+				old.Description = request.GetDescription()
+			}
+			if rule != "" {
+				old.Rule = rule
+			}
+			old.UpdatedAt = now
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.describeOne(ctx, edition, id)
+}
+
+// GetSegment answers a segment.
+func (s *Service) GetSegment(ctx context.Context, request *attunev1.GetSegmentRequest) (*attunev1.Segment, error) {
+	if _, err := s.find(ctx, request.GetSegmentId()); err != nil {
+		return nil, err
+	}
+	return s.describeOne(ctx, s.options.Book.Current(), request.GetSegmentId())
+}
+
+// ListSegments answers segments in the order of their ids.
+func (s *Service) ListSegments(ctx context.Context, request *attunev1.ListSegmentsRequest) (*attunev1.ListSegmentsResponse, error) {
+	size, err := fault.PageSize(request.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	after := ""
+	if token := request.GetPageToken(); token != "" {
+		if after, err = fault.DecodeToken(segmentsToken, token); err != nil {
+			return nil, err
+		}
+	}
+	edition := s.options.Book.Current()
+	from := 0
+	if after != "" {
+		from = sort.Search(len(edition.Segments), func(i int) bool { return edition.Segments[i].ID > after })
+	}
+	to := min(from+size, len(edition.Segments))
+	response := &attunev1.ListSegmentsResponse{}
+	states, err := s.options.Publisher.States(ctx, edition)
+	if err != nil {
+		return nil, err
+	}
+	for i := from; i < to; i++ {
+		described, err := s.describe(ctx, edition, states, i)
+		if err != nil {
+			return nil, err
+		}
+		response.Segments = append(response.Segments, described)
+	}
+	if to < len(edition.Segments) {
+		response.NextPageToken = fault.EncodeToken(segmentsToken, edition.Segments[to-1].ID)
+	}
+	return response, nil
+}
+
+// DeleteSegment deletes a segment.
+func (s *Service) DeleteSegment(ctx context.Context, request *attunev1.DeleteSegmentRequest) (*attunev1.DeleteSegmentResponse, error) {
+	id := request.GetSegmentId()
+	if err := wire.CheckID("segment_id", id); err != nil {
+		return nil, err
+	}
+	_, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error { return d.Remove(id) })
+	if err != nil {
+		return nil, err
+	}
+	return &attunev1.DeleteSegmentResponse{}, nil
+}
+
+func (s *Service) describeOne(ctx context.Context, edition *membership.Edition, id string) (*attunev1.Segment, error) {
+	states, err := s.options.Publisher.States(ctx, edition)
+	if err != nil {
+		return nil, err
+	}
+	for i := range edition.Segments {
+		if edition.Segments[i].ID == id {
+			return s.describe(ctx, edition, states, i)
+		}
+	}
+	return nil, fmt.Errorf("segment %q: %w", id, event.ErrNotFound)
+}
+
+func (s *Service) describe(ctx context.Context, edition *membership.Edition, states []membership.State, i int) (*attunev1.Segment, error) {
+	defined := &edition.Segments[i]
+	size, err := s.options.Reader.Size(ctx, defined.Number)
+	if err != nil {
+		return nil, err
+	}
+	out := &attunev1.Segment{
+		SegmentId: defined.ID, DisplayName: defined.DisplayName, Description: defined.Description, Rule: defined.Rule,
+		CreatedAt: wire.Time(defined.CreatedAt), UpdatedAt: wire.Time(defined.UpdatedAt), Size: size,
+		State: attunev1.SegmentState_READY, Progress: 1,
+	}
+	if state := states[i]; !state.Ready {
+		out.State, out.Progress, out.UsersAsked = attunev1.SegmentState_BACKFILLING, 0, state.Asked
+		if state.Total > 0 {
+			out.Progress = min(1, float64(state.Asked)/float64(state.Total))
+		}
+	}
+	return out, nil
+}
+
+// ruleOf returns the text of the rule that a request gives, itself or by a template, of which
+// there must be one. It is a rule that compiles.
+func (s *Service) ruleOf(text string, template *attunev1.RuleTemplate) (string, error) {
+	if (text == "") == (template == nil) {
+		return "", event.Invalid("rule", "must be given, or template, and not both")
+	}
+	if template != nil {
+		var err error
+		if text, err = ruleOfTemplate(template); err != nil {
+			return "", err
+		}
+	}
+	_, err := s.options.Rules.Rule(text)
+	return text, err
+}
+
+// ruleOfTemplate fills a ready-made rule in.
+func ruleOfTemplate(asked *attunev1.RuleTemplate) (string, error) {
+	for _, t := range segment.Templates() {
+		if t.Name != asked.GetName() {
+			continue
+		}
+		parameters := make(map[string]any, len(asked.GetParameters()))
+		for name, value := range asked.GetParameters() {
+			parameters[name] = value.AsInterface()
+		}
+		text, err := t.Rule(parameters)
+		return text, within("template", err)
+	}
+	return "", event.Invalid("template.name", "is not one of the templates: ListTemplates names them")
+}
+
+func checkSegmentID(id string) []event.Violation {
+	if id == "" || len(id) > maxSegmentIDBytes {
+		return event.Invalid("segment_id", "must be 1 to %d characters", maxSegmentIDBytes).Violations
+	}
+	for _, r := range id {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
+			return event.Invalid("segment_id", "must be of letters a to z, digits, '-', '_' and '.'").Violations
+		}
+	}
+	return nil
+}
+
+func checkNames(displayName, description string) (all []event.Violation) {
+	for _, text := range []struct {
+		field, value string
+		most         int
+	}{{"display_name", displayName, maxDisplayNameBytes}, {"description", description, maxDescriptionBytes}} {
+		if len(text.value) > text.most || !utf8.ValidString(text.value) {
+			all = append(all, event.Invalid(text.field, "must be valid UTF-8 of at most %d bytes", text.most).Violations...)
+		}
+	}
+	return all
+}

@@ -1,0 +1,154 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/store/history"
+	"github.com/attune-shop/attune/store/membership"
+)
+
+// ListTemplates answers the ready-made rules.
+func (s *Service) ListTemplates(context.Context, *attunev1.ListTemplatesRequest) (*attunev1.ListTemplatesResponse, error) {
+	response := &attunev1.ListTemplatesResponse{}
+	for _, t := range segment.Templates() {
+		template, err := describeTemplate(&t)
+		if err != nil {
+			return nil, err
+		}
+		response.Templates = append(response.Templates, template)
+	}
+	return response, nil
+}
+
+func describeTemplate(t *segment.Template) (*attunev1.Template, error) {
+	described := &attunev1.Template{Name: t.Name, Description: t.Description}
+	for _, p := range t.Parameters {
+		parameter := &attunev1.TemplateParameter{Name: p.Name, Description: p.Description, Type: string(p.Kind), Min: p.Min, Max: p.Max, Choices: p.Choices}
+		if p.Default != nil {
+			value, err := structpb.NewValue(p.Default)
+			if err != nil {
+				return nil, fmt.Errorf("template %s: %s: %w", t.Name, p.Name, err)
+			}
+			parameter.Default = value
+		}
+		described.Parameters = append(described.Parameters, parameter)
+	}
+	return described, nil
+}
+
+// GetScale answers the scale that rfm goes by.
+func (s *Service) GetScale(context.Context, *attunev1.GetScaleRequest) (*attunev1.Scale, error) {
+	return describeScale(&s.options.Book.Current().Scale), nil
+}
+
+// SetScale sets the scale that rfm goes by.
+func (s *Service) SetScale(ctx context.Context, request *attunev1.SetScaleRequest) (*attunev1.Scale, error) {
+	currency := request.GetFromBuyersCurrencyCode()
+	if (request.GetScale() != nil) == (currency != "") {
+		return nil, event.Invalid("scale", "must be given, or from_buyers_currency_code, and not both")
+	}
+	scale, err := readScale(request.GetScale())
+	if currency != "" {
+		if scale, err = s.scaleOfBuyers(ctx, currency); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := scale.Validate(); err != nil {
+		return nil, within("scale", err)
+	}
+	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error {
+		d.SetScale(scale)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return describeScale(&edition.Scale), nil
+}
+
+func readScale(given *attunev1.Scale) (segment.Scale, error) {
+	scale := segment.Scale{Currency: given.GetCurrencyCode()}
+	for _, steps := range []struct {
+		field string
+		from  []int64
+		to    *segment.Steps
+	}{
+		{"scale.recency_days", given.GetRecencyDays(), &scale.RecencyDays},
+		{"scale.frequency", given.GetFrequency(), &scale.Frequency},
+		{"scale.monetary_minor_units", given.GetMonetaryMinorUnits(), &scale.Monetary},
+	} {
+		if given != nil && len(steps.from) != len(steps.to) {
+			return scale, event.Invalid(steps.field, "must be %d numbers, are %d", len(steps.to), len(steps.from))
+		}
+		copy(steps.to[:], steps.from)
+	}
+	return scale, nil
+}
+
+// within names the field that holds those which an error names.
+func within(field string, err error) error {
+	violations := violationsOf(err)
+	for i := range violations {
+		violations[i].Field = field + "." + violations[i].Field
+	}
+	return err
+}
+
+func describeScale(s *segment.Scale) *attunev1.Scale {
+	return &attunev1.Scale{
+		RecencyDays: s.RecencyDays[:], Frequency: s.Frequency[:], MonetaryMinorUnits: s.Monetary[:], CurrencyCode: s.Currency,
+	}
+}
+
+// scaleOfBuyers reads how recently, how often and for how much everybody bought who ever did.
+func (s *Service) scaleOfBuyers(ctx context.Context, currency string) (segment.Scale, error) {
+	if !event.ValidCurrency(currency) {
+		return segment.Scale{}, event.Invalid("from_buyers_currency_code", "is no currency of ISO 4217: %q", currency)
+	}
+	var mu sync.Mutex
+	var days, purchases, spent []int64
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	now := s.options.Now()
+	err := s.options.Users.EachUser(reading, func(seen history.Sighting) error {
+		group.Go(func() error {
+			person, err := s.person(reading, seen)
+			if err != nil {
+				return err
+			}
+			d, p, m := segment.Values(person.State, currency, now)
+			if p == 0 {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			days, purchases, spent = append(days, d), append(purchases, p), append(spent, m)
+			return nil
+		})
+		return reading.Err()
+	})
+	if failed := group.Wait(); failed != nil || err != nil {
+		return segment.Scale{}, errors.Join(failed, err)
+	}
+	if len(days) == 0 {
+		return segment.Scale{}, event.Invalid("from_buyers_currency_code", "nobody has bought anything yet")
+	}
+	slices.Sort(days)
+	slices.Sort(purchases)
+	slices.Sort(spent)
+	return segment.ScaleOf(currency, days, purchases, spent), nil
+}

@@ -1,0 +1,68 @@
+// Package segment serves the SegmentService: it defines segments (definitions.go), says who is in
+// them at this moment (check.go), reads what store/membership publishes of them (members.go,
+// watch.go), and tries rules out (preview.go).
+package segment
+
+import (
+	"context"
+	"time"
+
+	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
+	"github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/server/wire"
+	"github.com/attune-shop/attune/store/history"
+	"github.com/attune-shop/attune/store/membership"
+)
+
+// People tells who visitors are; *history.History does.
+type People interface {
+	Person(ctx context.Context, v event.Visitor) (history.Person, error)
+}
+
+// Users are all there are; *history.History has them.
+type Users interface {
+	EachUser(ctx context.Context, fn func(history.Sighting) error) error
+}
+
+// Options are what a Service is made of; only Retain may be left out.
+type Options struct {
+	People People
+	Users  Users
+	Book   *membership.Book
+	// Rules compiles what is not saved.
+	Rules     *segment.Compiler
+	Publisher *membership.Publisher
+	Reader    *membership.Reader
+	Subjects  *Subjects
+	// Retain leaves out of features what has expired; nil where nothing does.
+	Retain func(*feature.State) *feature.State
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Service is the SegmentService. Its errors wrap the sentinels of model/event.
+type Service struct {
+	attunev1.UnimplementedSegmentServiceServer
+
+	options Options
+}
+
+// New returns a Service.
+func New(options Options) *Service { return &Service{options: options} }
+
+// find returns a segment. What another process defined a moment ago is found, too.
+func (s *Service) find(ctx context.Context, id string) (*membership.Segment, error) {
+	if err := wire.CheckID("segment_id", id); err != nil {
+		return nil, err
+	}
+	found, err := s.options.Book.Current().Find(id)
+	if err == nil {
+		return found, nil
+	}
+	if err := s.options.Book.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s.options.Book.Current().Find(id)
+}
