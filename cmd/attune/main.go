@@ -20,19 +20,20 @@ import (
 type CLI struct {
 	Config kong.ConfigFlag `help:"YAML file that gives flags by their names." placeholder:"FILE"`
 
-	Serve     serveCmd     `cmd:"" help:"Serve gRPC and REST."`
-	Demo      demoCmd      `cmd:"" help:"Make a small shop, stream it in, train, and recommend to three visitors."`
-	Import    importCmd    `cmd:"" help:"Stream a file of events in."`
-	Train     trainCmd     `cmd:"" help:"Train a model on the history."`
-	Models    modelsCmd    `cmd:"" help:"The trained versions, and which one is in service."`
-	Evaluate  evaluateCmd  `cmd:"" help:"Measure the training on a public data set, beside what others reached."`
-	Recommend recommendCmd `cmd:"" help:"Recommend items to a visitor."`
-	Items     itemsCmd     `cmd:"" help:"The catalog, and lists around its items."`
-	User      userCmd      `cmd:"" help:"What is known of a visitor."`
-	Segment   segmentCmd   `cmd:"" help:"Groups of users by what they do: who is in, who came in, who left."`
-	Migrate   migrateCmd   `cmd:"" help:"Make the keyspace in ScyllaDB, or bring it to this version."`
-	Verify    verifyCmd    `cmd:"" help:"Make every visitor's features again from the history and compare."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve          serveCmd          `cmd:"" help:"Serve gRPC and REST."`
+	Demo           demoCmd           `cmd:"" help:"Make a small shop, stream it in, train, and recommend to three visitors."`
+	Import         importCmd         `cmd:"" help:"Stream a file of events in."`
+	Train          trainCmd          `cmd:"" help:"Train a model on the history."`
+	Models         modelsCmd         `cmd:"" help:"The trained versions, and which one is in service."`
+	Evaluate       evaluateCmd       `cmd:"" help:"Measure the training on a public data set, beside what others reached."`
+	EvaluateBuyers evaluateBuyersCmd `cmd:"" help:"Measure how well who will purchase is foretold, on a file of events."`
+	Recommend      recommendCmd      `cmd:"" help:"Recommend items to a visitor."`
+	Items          itemsCmd          `cmd:"" help:"The catalog, and lists around its items."`
+	User           userCmd           `cmd:"" help:"What is known of a visitor."`
+	Segment        segmentCmd        `cmd:"" help:"Groups of users by what they do: who is in, who came in, who left."`
+	Migrate        migrateCmd        `cmd:"" help:"Make the keyspace in ScyllaDB, or bring it to this version."`
+	Verify         verifyCmd         `cmd:"" help:"Make every visitor's features again from the history and compare."`
+	Version        versionCmd        `cmd:"" help:"Print the version."`
 }
 
 func main() {
