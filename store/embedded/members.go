@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -93,8 +95,12 @@ func (s *Store) PutMembers(ctx context.Context, shard int, stamp uint64, changes
 	})
 }
 
-// Members implements store.Memberships.
+// Members implements store.Memberships. Who asks for many in their order, as a sweep over all users
+// does, has them read one after the other.
 func (s *Store) Members(ctx context.Context, shard int, userIDs []string) ([]store.Member, error) {
+	if len(userIDs) >= manyMembers && slices.IsSorted(userIDs) {
+		return s.membersInOrder(ctx, shard, userIDs)
+	}
 	members := make([]store.Member, len(userIDs))
 	prefix := shardKey('s', shard)
 	for i, id := range userIDs {
@@ -114,6 +120,38 @@ func (s *Store) Members(ctx context.Context, shard int, userIDs []string) ([]sto
 		}
 	}
 	return members, ctx.Err()
+}
+
+// manyMembers is the number of users from which on an iterator is worth its while.
+const manyMembers = 100
+
+func (s *Store) membersInOrder(ctx context.Context, shard int, userIDs []string) ([]store.Member, error) {
+	members := make([]store.Member, len(userIDs))
+	prefix := shardKey('s', shard)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return nil, translate(err)
+	}
+	var key []byte
+	there := it.First()
+	for i, id := range userIDs {
+		members[i].UserID = id
+		key = append(append(key[:0], prefix...), id...)
+		if there && bytes.Compare(it.Key(), key) < 0 {
+			there = it.SeekGE(key)
+		}
+		if !there || !bytes.Equal(it.Key(), key) {
+			continue
+		}
+		value, err := s.db.readable(it.ValueAndErr)
+		if err == nil {
+			members[i], err = store.DecodeMember(id, value)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("segments of %q: %w", id, err), translate(it.Close()))
+		}
+	}
+	return members, errors.Join(translate(it.Close()), ctx.Err())
 }
 
 // ReadSegment implements store.Memberships.

@@ -15,8 +15,9 @@ import (
 	"github.com/attune-shop/attune/store/history"
 )
 
-// lookAtOnce is the number of users that are looked at while a shard is held.
-const lookAtOnce = 500
+// lookAtOnce is the number of users that are looked at while a shard is held: what is appended of
+// them waits for the disk once, and who else is to be looked at waits for them.
+const lookAtOnce = 5_000
 
 // question asks which segments a user is in.
 type question struct {

@@ -51,7 +51,7 @@ func (p *Publisher) ringShard(ctx context.Context, s *shard) error {
 		}
 		asked[t.UserID] = true
 		questions = append(questions, question{userID: t.UserID, due: true})
-		if len(questions) >= 10*lookAtOnce {
+		if len(questions) >= lookAtOnce {
 			return flush()
 		}
 		return nil

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -128,6 +129,28 @@ var memberCases = []testCase{
 		none, err := s.Members(s.ctx, 0, nil)
 		s.must(err)
 		s.equal(0, len(none))
+	}},
+	{"members/many are found in whatever order they are asked for", func(s *suite) {
+		var ids []string
+		for n := range 300 {
+			ids = append(ids, fmt.Sprintf("user-%03d", n))
+			if n%3 > 0 {
+				s.put(0, uint64(n), in(ids[n], uint32(n)))
+			}
+		}
+		shuffled := slices.Clone(ids)
+		rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		for _, asked := range [][]string{ids, shuffled, append(slices.Clone(ids), ids[299])} {
+			members, err := s.Members(s.ctx, 0, asked)
+			s.must(err)
+			for i, id := range asked {
+				want := store.Member{UserID: id}
+				if n := slices.Index(ids, id); n%3 > 0 {
+					want = in(id, uint32(n))
+				}
+				s.equal(want, members[i])
+			}
+		}
 	}},
 	{"members/a change takes the place of what was", func(s *suite) {
 		s.must(s.PutMembers(s.ctx, 0, 1, []store.MemberChange{{Now: in("ann", 1, 2, 3)}, {Now: in("bob", 1)}, {Now: in("cat", 1)}}, map[uint32]int64{1: 3, 2: 1}))
