@@ -44,8 +44,9 @@ type saved struct {
 type place struct {
 	mu    sync.Mutex
 	saved saved
-	// dropped is, for each shard, the time before which timers are deleted, and marked the mark of
-	// its transitions as it was last set.
+	// saving lets one at a time save. Under it, dropped is, for each shard, the time before which
+	// timers are deleted, and marked the mark of its transitions as it was last set.
+	saving  sync.Mutex
 	dropped []int64
 	marked  []store.Seq
 }
@@ -164,22 +165,19 @@ func (p *Publisher) checkpoint(ctx context.Context) error {
 // save moves the marks of the transitions, saves a checkpoint, and deletes the timers that have
 // rung by it.
 func (p *Publisher) save(ctx context.Context) error {
+	p.place.saving.Lock()
+	defer p.place.saving.Unlock()
 	for _, s := range p.shards {
 		s.mu.Lock()
 		projected := s.projected
 		s.mu.Unlock()
-		p.place.mu.Lock()
-		marked := p.place.marked[s.number]
-		p.place.mu.Unlock()
-		if projected == marked {
+		if projected == p.place.marked[s.number] {
 			continue
 		}
 		if err := p.options.Store.Transitions().SetMark(ctx, s.number, projected); err != nil {
 			return fmt.Errorf("mark of the transitions of shard %d: %w", s.number, err)
 		}
-		p.place.mu.Lock()
 		p.place.marked[s.number] = projected
-		p.place.mu.Unlock()
 	}
 	p.place.mu.Lock()
 	data, err := json.Marshal(p.place.saved)

@@ -75,9 +75,7 @@ func (d *dirty) take() (*Edition, map[string]bits, history.Cursor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	users := d.users
-	if len(users) > 0 {
-		d.users = make(map[string]bits, min(len(users), 1024))
-	}
+	d.users = map[string]bits{}
 	select {
 	case d.room <- struct{}{}:
 	default:
