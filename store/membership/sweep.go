@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -156,7 +157,9 @@ func (p *Publisher) askEverybody(ctx context.Context, e *Edition, which bits, ba
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	batches := make([][]question, len(p.shards))
 	send := func(n int) {
-		batch := batches[n]
+		// A scan may come by the same user more than once.
+		slices.SortFunc(batches[n], func(a, b question) int { return cmp.Compare(a.userID, b.userID) })
+		batch := slices.CompactFunc(batches[n], func(a, b question) bool { return a.userID == b.userID })
 		batches[n] = nil
 		group.Go(func() error {
 			err := p.look(looking, p.shards[n], e, batch)
