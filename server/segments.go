@@ -7,6 +7,7 @@ import (
 
 	"github.com/attune-shop/attune/model/feature"
 	rules "github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/server/audience"
 	"github.com/attune-shop/attune/server/catalog"
 	"github.com/attune-shop/attune/server/retention"
 	"github.com/attune-shop/attune/server/segment"
@@ -31,7 +32,15 @@ func (s *Server) openSegments(
 	if stores.Shared() {
 		s.background(ctx, book.Follow)
 	}
-	subjects := &segment.Subjects{Book: book, Catalog: shelf, Weights: cfg.weights()}
+	buyers, err := audience.OpenBuyers(ctx, audience.Options{History: kept, Store: stores, Now: now, Logger: s.logger})
+	if err != nil {
+		return nil, fmt.Errorf("load the model of likely buyers: %w", err)
+	}
+	if stores.Shared() {
+		s.background(ctx, buyers.Follow)
+	}
+	s.background(ctx, func(running context.Context) { buyers.Tend(running, book) })
+	subjects := &segment.Subjects{Book: book, Catalog: shelf, Weights: cfg.weights(), Buyers: buyers}
 	var retain func(*feature.State) *feature.State
 	if months := cfg.Retention; months > 0 {
 		subjects.Horizon = func(at time.Time) time.Time { return retention.Horizon(at, months) }

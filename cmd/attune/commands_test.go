@@ -88,6 +88,8 @@ func TestCommands(t *testing.T) {
 		args []string
 	}{
 		{`"nobody"`, []string{"user", "get", "nobody"}},
+		{"too little history: it is of 2 days", []string{"segment", "learn-buyers"}},
+		{"not found", []string{"segment", "buyers-model"}},
 		{"limit: ", []string{"recommend", "anna", "--limit=-1"}},
 		{"filter: ", []string{"recommend", "anna", "--filter", "item.colour"}},
 		{"page_token: ", []string{"items", "list", "--page-token", "nonsense"}},

@@ -141,33 +141,8 @@ func (e *evaluatedBuyers) read() (users map[string][]event.Event, err error) {
 
 func (e *evaluatedBuyers) text(p *printer) {
 	const day = time.DateOnly
-	r := e.Report
 	p.line("%s events of %s users from %s to %s; %s left out.", thousands(e.Events), thousands(int64(e.Users)), e.From.Format(day), e.To.Format(day), thousands(e.LeftOut))
-	p.line("Fitted on %s samples, %s with a purchase within 7 days; measured on the weeks from %s to %s.",
-		thousands(int64(r.FittedSamples)), thousands(int64(r.FittedPositives)), r.From.Format(day), r.To.Format(day))
-	p.line("")
-	rows := append([]string{"of\tsamples\twith a purchase\tmodel\tAUC\tlog loss\tBrier\tcalibration error"}, comparedRows("all users", &r.All)...)
-	if r.Again != nil {
-		rows = append(rows, comparedRows("bought before", r.Again)...)
-	}
-	p.table("", rows)
-	p.line("")
-	better := func(of string, c *propensity.Comparison) {
-		p.line("attune less recency, %s: AUC %+.4f, with a confidence of 95 %% from %+.4f to %+.4f.", of, c.Better.AUC, c.Better.Interval.Low, c.Better.Interval.High)
-	}
-	better("all users", &r.All)
-	if r.Again != nil {
-		better("bought before", r.Again)
-	}
-	for _, note := range e.Notes {
-		p.line("%s", note)
-	}
-	p.line("")
-	rows = []string{"predicted\tpurchased\tsamples"}
-	for _, b := range r.All.Model.Calibration {
-		rows = append(rows, fmt.Sprintf("%.2f %%\t%.2f %%\t%s", 100*b.Predicted, 100*b.Observed, thousands(int64(b.Samples))))
-	}
-	p.table("", rows)
+	p.buyersReport(e.Report, e.Notes...)
 }
 
 // comparedRows are those of Attune and of recency.

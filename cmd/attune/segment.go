@@ -27,6 +27,9 @@ type segmentCmd struct {
 	Check     segmentCheckCmd     `cmd:"" help:"Tell which segments users are in, as of their last event."`
 	Watch     segmentWatchCmd     `cmd:"" help:"Follow who enters and who leaves."`
 	Scale     segmentScaleCmd     `cmd:"" help:"Show or set the scale that rfm goes by."`
+
+	LearnBuyers segmentLearnBuyersCmd `cmd:"" help:"Learn from the history who will buy within seven days, and print what that is worth."`
+	BuyersModel segmentBuyersModelCmd `cmd:"" help:"Print what the last learning of likely buyers was worth."`
 }
 
 // ruleFlags give a rule, itself or by a template.

@@ -179,6 +179,7 @@ var likelihoodMessage = rule.NewMessage("attune.v1.Likelihood", rule.Fields{
 			}
 		}
 		s.trace.Hold(s.likely.until)
+		s.user.FirstSeen() // it goes by all that is kept, from the first event on
 		return types.Double(s.likely.p), true
 	}),
 })

@@ -16,8 +16,10 @@ type Reads struct {
 	types uint32
 	// Catalog says that the categories and brands of items can.
 	Catalog bool
-	// Model says that another model can.
-	Model bool
+	// Likelihood says that another model of likely buyers can.
+	Likelihood bool
+	// Likeness says that other profiles of segments can.
+	Likeness bool
 	// Scale says that another Scale can.
 	Scale bool
 }
@@ -54,14 +56,15 @@ var reads = map[string]Reads{
 	"category_affinity":         {types: allTypes, Catalog: true},
 	"affinity":                  {types: allTypes, Catalog: true},
 	"brand_affinity":            {types: allTypes, Catalog: true},
-	"likelihood":                {types: allTypes, Model: true},
-	"likeness":                  {types: allTypes, Model: true},
+	"likelihood":                {types: allTypes, Likelihood: true},
+	"likeness":                  {types: allTypes, Likeness: true},
 }
 
 func (r *Reads) add(other Reads) {
 	r.types |= other.types
 	r.Catalog = r.Catalog || other.Catalog
-	r.Model = r.Model || other.Model
+	r.Likelihood = r.Likelihood || other.Likelihood
+	r.Likeness = r.Likeness || other.Likeness
 	r.Scale = r.Scale || other.Scale
 }
 

@@ -49,6 +49,13 @@ func TestReplicasFollowEachOther(t *testing.T) {
 	}
 	follows(t, "the model that was chosen", func() bool { _, model := two.recommends(); return model == first })
 
+	one.regulars(0)
+	learned := one.learnBuyers()
+	follows(t, "the model of likely buyers", func() bool {
+		found, err := attunev1.NewSegmentServiceClient(two.conn).GetBuyersModel(t.Context(), &attunev1.GetBuyersModelRequest{})
+		return err == nil && found.GetVersion() == learned.GetVersion()
+	})
+
 	lamp := &attunev1.Item{ItemId: "lamp", Title: "Lamp"}
 	if _, err := two.items.UpsertItems(t.Context(), &attunev1.UpsertItemsRequest{Items: []*attunev1.Item{lamp}}); err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ var bodies = map[string]string{
 	"POST /v1/segments:preview":          `{"template":{"name":"repeat_buyers"}}`,
 	"POST /v1/segments:check":            `{"user_ids":["user-1"],"anonymous_ids":["cookie"]}`,
 	"POST /v1/segments:scale":            `{"from_buyers_currency_code":"EUR"}`,
+	"POST /v1/segments:learn-buyers":     `{}`,
 	"POST /v1/models:train":              `{"algorithm":"popularity"}`,
 	"POST /v1/models/{version}:activate": `{}`,
 }
@@ -42,6 +43,8 @@ func TestEveryRoute(t *testing.T) { everywhere(t, testEveryRoute) }
 func testEveryRoute(t *testing.T, where server.StoreConfig) {
 	s := open(t, where)
 	s.fill()
+	s.regulars(0)
+	s.learnBuyers()
 	s.segment("everybody", "true")
 	s.segment("gone", "false")
 	var models struct{ Models []struct{ Version string } }
@@ -123,6 +126,8 @@ var requests = map[string]string{
 	"SegmentService/WatchSegment":          `{"segment_id":"everybody"}`,
 	"SegmentService/GetScale":              `{}`,
 	"SegmentService/SetScale":              `{"scale":{"recency_days":[7,30,90,180],"frequency":[1,2,3,4],"monetary_minor_units":[1,2,3,4]}}`,
+	"SegmentService/LearnBuyers":           `{}`,
+	"SegmentService/GetBuyersModel":        `{}`,
 	"ModelService/Train":                   `{"algorithm":"popularity","keep_active":true}`,
 	"ModelService/GetModel":                `{"version":"active"}`,
 	"ModelService/ListModels":              `{}`,
@@ -135,6 +140,8 @@ func TestEveryMethod(t *testing.T) { everywhere(t, testEveryMethod) }
 func testEveryMethod(t *testing.T, where server.StoreConfig) {
 	s := open(t, where)
 	s.fill()
+	s.regulars(0)
+	s.learnBuyers()
 	s.segment("everybody", "true")
 	s.segment("gone", "false")
 	var models struct{ Models []struct{ Version string } }

@@ -1,6 +1,6 @@
 // Package segment serves the SegmentService: it defines segments (definitions.go), says who is in
 // them at this moment (check.go), reads what store/membership publishes of them (members.go,
-// watch.go), and tries rules out (preview.go).
+// watch.go), tries rules out (preview.go), and has likely buyers learned (buyers.go).
 package segment
 
 import (

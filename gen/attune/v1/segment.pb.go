@@ -1981,6 +1981,500 @@ func (x *SetScaleRequest) GetFromBuyersCurrencyCode() string {
 	return ""
 }
 
+type LearnBuyersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LearnBuyersRequest) Reset() {
+	*x = LearnBuyersRequest{}
+	mi := &file_attune_v1_segment_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LearnBuyersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LearnBuyersRequest) ProtoMessage() {}
+
+func (x *LearnBuyersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LearnBuyersRequest.ProtoReflect.Descriptor instead.
+func (*LearnBuyersRequest) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{31}
+}
+
+type GetBuyersModelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBuyersModelRequest) Reset() {
+	*x = GetBuyersModelRequest{}
+	mi := &file_attune_v1_segment_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBuyersModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBuyersModelRequest) ProtoMessage() {}
+
+func (x *GetBuyersModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBuyersModelRequest.ProtoReflect.Descriptor instead.
+func (*GetBuyersModelRequest) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{32}
+}
+
+// BuyersModel tells of the model behind likelihood: what it was learned from, and what it reached on
+// the newest weeks, which were held out to measure it.
+type BuyersModel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts what was learned, from 1 on.
+	Version   int64                  `protobuf:"varint,1,opt,name=version" json:"version,omitempty"`
+	LearnedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=learned_at,json=learnedAt" json:"learned_at,omitempty"`
+	// Users and their events in the history that it was learned from.
+	Users  int64 `protobuf:"varint,3,opt,name=users" json:"users,omitempty"`
+	Events int64 `protobuf:"varint,4,opt,name=events" json:"events,omitempty"`
+	// The weeks that were held out.
+	MeasuredFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=measured_from,json=measuredFrom" json:"measured_from,omitempty"`
+	MeasuredTo   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=measured_to,json=measuredTo" json:"measured_to,omitempty"`
+	// Samples before these weeks, each a user at one time, and how many of them purchased within seven days.
+	FittedSamples   int64             `protobuf:"varint,7,opt,name=fitted_samples,json=fittedSamples" json:"fitted_samples,omitempty"`
+	FittedPurchases int64             `protobuf:"varint,8,opt,name=fitted_purchases,json=fittedPurchases" json:"fitted_purchases,omitempty"`
+	All             *BuyersComparison `protobuf:"bytes,9,opt,name=all" json:"all,omitempty"`
+	// Of those who had purchased before; absent where too few of them purchased again.
+	BoughtBefore  *BuyersComparison `protobuf:"bytes,10,opt,name=bought_before,json=boughtBefore" json:"bought_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuyersModel) Reset() {
+	*x = BuyersModel{}
+	mi := &file_attune_v1_segment_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuyersModel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuyersModel) ProtoMessage() {}
+
+func (x *BuyersModel) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuyersModel.ProtoReflect.Descriptor instead.
+func (*BuyersModel) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *BuyersModel) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *BuyersModel) GetLearnedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LearnedAt
+	}
+	return nil
+}
+
+func (x *BuyersModel) GetUsers() int64 {
+	if x != nil {
+		return x.Users
+	}
+	return 0
+}
+
+func (x *BuyersModel) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *BuyersModel) GetMeasuredFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MeasuredFrom
+	}
+	return nil
+}
+
+func (x *BuyersModel) GetMeasuredTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MeasuredTo
+	}
+	return nil
+}
+
+func (x *BuyersModel) GetFittedSamples() int64 {
+	if x != nil {
+		return x.FittedSamples
+	}
+	return 0
+}
+
+func (x *BuyersModel) GetFittedPurchases() int64 {
+	if x != nil {
+		return x.FittedPurchases
+	}
+	return 0
+}
+
+func (x *BuyersModel) GetAll() *BuyersComparison {
+	if x != nil {
+		return x.All
+	}
+	return nil
+}
+
+func (x *BuyersModel) GetBoughtBefore() *BuyersComparison {
+	if x != nil {
+		return x.BoughtBefore
+	}
+	return nil
+}
+
+// BuyersComparison holds the model against recency alone on the same held-out samples.
+type BuyersComparison struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Users   int64                  `protobuf:"varint,1,opt,name=users" json:"users,omitempty"`
+	Samples int64                  `protobuf:"varint,2,opt,name=samples" json:"samples,omitempty"`
+	// Samples with a purchase within seven days.
+	Purchases int64          `protobuf:"varint,3,opt,name=purchases" json:"purchases,omitempty"`
+	Model     *BuyersFigures `protobuf:"bytes,4,opt,name=model" json:"model,omitempty"`
+	// What the days since recency_of tell alone: "last_event" or "last_purchase", whichever is better.
+	Recency   *BuyersFigures `protobuf:"bytes,5,opt,name=recency" json:"recency,omitempty"`
+	RecencyOf string         `protobuf:"bytes,6,opt,name=recency_of,json=recencyOf" json:"recency_of,omitempty"`
+	// The AUC of the model less that of recency.
+	Better        *Estimate `protobuf:"bytes,7,opt,name=better" json:"better,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuyersComparison) Reset() {
+	*x = BuyersComparison{}
+	mi := &file_attune_v1_segment_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuyersComparison) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuyersComparison) ProtoMessage() {}
+
+func (x *BuyersComparison) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuyersComparison.ProtoReflect.Descriptor instead.
+func (*BuyersComparison) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *BuyersComparison) GetUsers() int64 {
+	if x != nil {
+		return x.Users
+	}
+	return 0
+}
+
+func (x *BuyersComparison) GetSamples() int64 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
+func (x *BuyersComparison) GetPurchases() int64 {
+	if x != nil {
+		return x.Purchases
+	}
+	return 0
+}
+
+func (x *BuyersComparison) GetModel() *BuyersFigures {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *BuyersComparison) GetRecency() *BuyersFigures {
+	if x != nil {
+		return x.Recency
+	}
+	return nil
+}
+
+func (x *BuyersComparison) GetRecencyOf() string {
+	if x != nil {
+		return x.RecencyOf
+	}
+	return ""
+}
+
+func (x *BuyersComparison) GetBetter() *Estimate {
+	if x != nil {
+		return x.Better
+	}
+	return nil
+}
+
+// BuyersFigures are what one model reached.
+type BuyersFigures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The chance that who purchases is ranked above who does not.
+	Auc     *Estimate `protobuf:"bytes,1,opt,name=auc" json:"auc,omitempty"`
+	LogLoss float64   `protobuf:"fixed64,2,opt,name=log_loss,json=logLoss" json:"log_loss,omitempty"`
+	Brier   float64   `protobuf:"fixed64,3,opt,name=brier" json:"brier,omitempty"`
+	// Mean distance of the foretold chance from the share that purchased.
+	CalibrationError float64 `protobuf:"fixed64,4,opt,name=calibration_error,json=calibrationError" json:"calibration_error,omitempty"`
+	// Bins of as many samples each, from the least chances up.
+	Calibration   []*CalibrationBin `protobuf:"bytes,5,rep,name=calibration" json:"calibration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuyersFigures) Reset() {
+	*x = BuyersFigures{}
+	mi := &file_attune_v1_segment_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuyersFigures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuyersFigures) ProtoMessage() {}
+
+func (x *BuyersFigures) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuyersFigures.ProtoReflect.Descriptor instead.
+func (*BuyersFigures) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *BuyersFigures) GetAuc() *Estimate {
+	if x != nil {
+		return x.Auc
+	}
+	return nil
+}
+
+func (x *BuyersFigures) GetLogLoss() float64 {
+	if x != nil {
+		return x.LogLoss
+	}
+	return 0
+}
+
+func (x *BuyersFigures) GetBrier() float64 {
+	if x != nil {
+		return x.Brier
+	}
+	return 0
+}
+
+func (x *BuyersFigures) GetCalibrationError() float64 {
+	if x != nil {
+		return x.CalibrationError
+	}
+	return 0
+}
+
+func (x *BuyersFigures) GetCalibration() []*CalibrationBin {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
+// Estimate is a figure, and where it lies with a confidence of 95 %, over draws of users.
+type Estimate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         float64                `protobuf:"fixed64,1,opt,name=value" json:"value,omitempty"`
+	Low           float64                `protobuf:"fixed64,2,opt,name=low" json:"low,omitempty"`
+	High          float64                `protobuf:"fixed64,3,opt,name=high" json:"high,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Estimate) Reset() {
+	*x = Estimate{}
+	mi := &file_attune_v1_segment_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Estimate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Estimate) ProtoMessage() {}
+
+func (x *Estimate) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Estimate.ProtoReflect.Descriptor instead.
+func (*Estimate) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Estimate) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Estimate) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *Estimate) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+// CalibrationBin tells of samples with about the same chance.
+type CalibrationBin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The mean of the chances, and the share that purchased.
+	Predicted     float64 `protobuf:"fixed64,1,opt,name=predicted" json:"predicted,omitempty"`
+	Observed      float64 `protobuf:"fixed64,2,opt,name=observed" json:"observed,omitempty"`
+	Samples       int64   `protobuf:"varint,3,opt,name=samples" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CalibrationBin) Reset() {
+	*x = CalibrationBin{}
+	mi := &file_attune_v1_segment_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CalibrationBin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CalibrationBin) ProtoMessage() {}
+
+func (x *CalibrationBin) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CalibrationBin.ProtoReflect.Descriptor instead.
+func (*CalibrationBin) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CalibrationBin) GetPredicted() float64 {
+	if x != nil {
+		return x.Predicted
+	}
+	return 0
+}
+
+func (x *CalibrationBin) GetObserved() float64 {
+	if x != nil {
+		return x.Observed
+	}
+	return 0
+}
+
+func (x *CalibrationBin) GetSamples() int64 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
 var File_attune_v1_segment_proto protoreflect.FileDescriptor
 
 const file_attune_v1_segment_proto_rawDesc = "" +
@@ -2123,7 +2617,46 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\x0fGetScaleRequest\"t\n" +
 	"\x0fSetScaleRequest\x12&\n" +
 	"\x05scale\x18\x01 \x01(\v2\x10.attune.v1.ScaleR\x05scale\x129\n" +
-	"\x19from_buyers_currency_code\x18\x02 \x01(\tR\x16fromBuyersCurrencyCode*I\n" +
+	"\x19from_buyers_currency_code\x18\x02 \x01(\tR\x16fromBuyersCurrencyCode\"\x14\n" +
+	"\x12LearnBuyersRequest\"\x17\n" +
+	"\x15GetBuyersModelRequest\"\xd1\x03\n" +
+	"\vBuyersModel\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\x129\n" +
+	"\n" +
+	"learned_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlearnedAt\x12\x14\n" +
+	"\x05users\x18\x03 \x01(\x03R\x05users\x12\x16\n" +
+	"\x06events\x18\x04 \x01(\x03R\x06events\x12?\n" +
+	"\rmeasured_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fmeasuredFrom\x12;\n" +
+	"\vmeasured_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"measuredTo\x12%\n" +
+	"\x0efitted_samples\x18\a \x01(\x03R\rfittedSamples\x12)\n" +
+	"\x10fitted_purchases\x18\b \x01(\x03R\x0ffittedPurchases\x12-\n" +
+	"\x03all\x18\t \x01(\v2\x1b.attune.v1.BuyersComparisonR\x03all\x12@\n" +
+	"\rbought_before\x18\n" +
+	" \x01(\v2\x1b.attune.v1.BuyersComparisonR\fboughtBefore\"\x90\x02\n" +
+	"\x10BuyersComparison\x12\x14\n" +
+	"\x05users\x18\x01 \x01(\x03R\x05users\x12\x18\n" +
+	"\asamples\x18\x02 \x01(\x03R\asamples\x12\x1c\n" +
+	"\tpurchases\x18\x03 \x01(\x03R\tpurchases\x12.\n" +
+	"\x05model\x18\x04 \x01(\v2\x18.attune.v1.BuyersFiguresR\x05model\x122\n" +
+	"\arecency\x18\x05 \x01(\v2\x18.attune.v1.BuyersFiguresR\arecency\x12\x1d\n" +
+	"\n" +
+	"recency_of\x18\x06 \x01(\tR\trecencyOf\x12+\n" +
+	"\x06better\x18\a \x01(\v2\x13.attune.v1.EstimateR\x06better\"\xd1\x01\n" +
+	"\rBuyersFigures\x12%\n" +
+	"\x03auc\x18\x01 \x01(\v2\x13.attune.v1.EstimateR\x03auc\x12\x19\n" +
+	"\blog_loss\x18\x02 \x01(\x01R\alogLoss\x12\x14\n" +
+	"\x05brier\x18\x03 \x01(\x01R\x05brier\x12+\n" +
+	"\x11calibration_error\x18\x04 \x01(\x01R\x10calibrationError\x12;\n" +
+	"\vcalibration\x18\x05 \x03(\v2\x19.attune.v1.CalibrationBinR\vcalibration\"F\n" +
+	"\bEstimate\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x01R\x05value\x12\x10\n" +
+	"\x03low\x18\x02 \x01(\x01R\x03low\x12\x12\n" +
+	"\x04high\x18\x03 \x01(\x01R\x04high\"d\n" +
+	"\x0eCalibrationBin\x12\x1c\n" +
+	"\tpredicted\x18\x01 \x01(\x01R\tpredicted\x12\x1a\n" +
+	"\bobserved\x18\x02 \x01(\x01R\bobserved\x12\x18\n" +
+	"\asamples\x18\x03 \x01(\x03R\asamples*I\n" +
 	"\fSegmentState\x12\x1d\n" +
 	"\x19SEGMENT_STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vBACKFILLING\x10\x01\x12\t\n" +
@@ -2139,7 +2672,7 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\n" +
 	"\x06MEMBER\x10\x01\x12\v\n" +
 	"\aENTERED\x10\x02\x12\b\n" +
-	"\x04LEFT\x10\x032\xda\f\n" +
+	"\x04LEFT\x10\x032\xb5\x0e\n" +
 	"\x0eSegmentService\x12]\n" +
 	"\rCreateSegment\x12\x1f.attune.v1.CreateSegmentRequest\x1a\x12.attune.v1.Segment\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/segments\x12j\n" +
 	"\rUpdateSegment\x12\x1f.attune.v1.UpdateSegmentRequest\x1a\x12.attune.v1.Segment\"$\x82\xd3\xe4\x93\x02\x1e:\x01*2\x19/v1/segments/{segment_id}\x12a\n" +
@@ -2155,7 +2688,9 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\x10ListUserSegments\x12\".attune.v1.ListUserSegmentsRequest\x1a#.attune.v1.ListUserSegmentsResponse\"L\x82\xd3\xe4\x93\x02FZ&\x12$/v1/visitors/{anonymous_id}/segments\x12\x1c/v1/users/{user_id}/segments\x12z\n" +
 	"\fWatchSegment\x12\x1e.attune.v1.WatchSegmentRequest\x1a\x1f.attune.v1.WatchSegmentResponse\"'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/segments/{segment_id}:watch0\x01\x12T\n" +
 	"\bGetScale\x12\x1a.attune.v1.GetScaleRequest\x1a\x10.attune.v1.Scale\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/segments:scale\x12W\n" +
-	"\bSetScale\x12\x1a.attune.v1.SetScaleRequest\x1a\x10.attune.v1.Scale\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/segments:scaleB=Z4github.com/attune-shop/attune/gen/attune/v1;attunev1\x92\x03\x04\b\x02 \x03b\beditionsp\xe8\a"
+	"\bSetScale\x12\x1a.attune.v1.SetScaleRequest\x1a\x10.attune.v1.Scale\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/segments:scale\x12j\n" +
+	"\vLearnBuyers\x12\x1d.attune.v1.LearnBuyersRequest\x1a\x16.attune.v1.BuyersModel\"$\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/segments:learn-buyers\x12m\n" +
+	"\x0eGetBuyersModel\x12 .attune.v1.GetBuyersModelRequest\x1a\x16.attune.v1.BuyersModel\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/segments:buyers-modelB=Z4github.com/attune-shop/attune/gen/attune/v1;attunev1\x92\x03\x04\b\x02 \x03b\beditionsp\xe8\a"
 
 var (
 	file_attune_v1_segment_proto_rawDescOnce sync.Once
@@ -2170,7 +2705,7 @@ func file_attune_v1_segment_proto_rawDescGZIP() []byte {
 }
 
 var file_attune_v1_segment_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_attune_v1_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_attune_v1_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_attune_v1_segment_proto_goTypes = []any{
 	(SegmentState)(0),                // 0: attune.v1.SegmentState
 	(WatchStart)(0),                  // 1: attune.v1.WatchStart
@@ -2206,65 +2741,86 @@ var file_attune_v1_segment_proto_goTypes = []any{
 	(*Scale)(nil),                    // 31: attune.v1.Scale
 	(*GetScaleRequest)(nil),          // 32: attune.v1.GetScaleRequest
 	(*SetScaleRequest)(nil),          // 33: attune.v1.SetScaleRequest
-	nil,                              // 34: attune.v1.RuleTemplate.ParametersEntry
-	(*timestamppb.Timestamp)(nil),    // 35: google.protobuf.Timestamp
-	(*structpb.Value)(nil),           // 36: google.protobuf.Value
+	(*LearnBuyersRequest)(nil),       // 34: attune.v1.LearnBuyersRequest
+	(*GetBuyersModelRequest)(nil),    // 35: attune.v1.GetBuyersModelRequest
+	(*BuyersModel)(nil),              // 36: attune.v1.BuyersModel
+	(*BuyersComparison)(nil),         // 37: attune.v1.BuyersComparison
+	(*BuyersFigures)(nil),            // 38: attune.v1.BuyersFigures
+	(*Estimate)(nil),                 // 39: attune.v1.Estimate
+	(*CalibrationBin)(nil),           // 40: attune.v1.CalibrationBin
+	nil,                              // 41: attune.v1.RuleTemplate.ParametersEntry
+	(*timestamppb.Timestamp)(nil),    // 42: google.protobuf.Timestamp
+	(*structpb.Value)(nil),           // 43: google.protobuf.Value
 }
 var file_attune_v1_segment_proto_depIdxs = []int32{
-	35, // 0: attune.v1.Segment.created_at:type_name -> google.protobuf.Timestamp
-	35, // 1: attune.v1.Segment.updated_at:type_name -> google.protobuf.Timestamp
+	42, // 0: attune.v1.Segment.created_at:type_name -> google.protobuf.Timestamp
+	42, // 1: attune.v1.Segment.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: attune.v1.Segment.state:type_name -> attune.v1.SegmentState
 	5,  // 3: attune.v1.CreateSegmentRequest.template:type_name -> attune.v1.RuleTemplate
-	34, // 4: attune.v1.RuleTemplate.parameters:type_name -> attune.v1.RuleTemplate.ParametersEntry
+	41, // 4: attune.v1.RuleTemplate.parameters:type_name -> attune.v1.RuleTemplate.ParametersEntry
 	5,  // 5: attune.v1.UpdateSegmentRequest.template:type_name -> attune.v1.RuleTemplate
 	3,  // 6: attune.v1.ListSegmentsResponse.segments:type_name -> attune.v1.Segment
 	5,  // 7: attune.v1.PreviewSegmentRequest.template:type_name -> attune.v1.RuleTemplate
 	18, // 8: attune.v1.PreviewSegmentResponse.sample:type_name -> attune.v1.Member
 	16, // 9: attune.v1.ListTemplatesResponse.templates:type_name -> attune.v1.Template
 	17, // 10: attune.v1.Template.parameters:type_name -> attune.v1.TemplateParameter
-	36, // 11: attune.v1.TemplateParameter.default:type_name -> google.protobuf.Value
+	43, // 11: attune.v1.TemplateParameter.default:type_name -> google.protobuf.Value
 	18, // 12: attune.v1.ListMembersResponse.members:type_name -> attune.v1.Member
 	18, // 13: attune.v1.ExportMembersResponse.members:type_name -> attune.v1.Member
 	25, // 14: attune.v1.CheckMembershipResponse.memberships:type_name -> attune.v1.Membership
 	1,  // 15: attune.v1.WatchSegmentRequest.start:type_name -> attune.v1.WatchStart
 	30, // 16: attune.v1.WatchSegmentResponse.changes:type_name -> attune.v1.MembershipChange
 	2,  // 17: attune.v1.MembershipChange.type:type_name -> attune.v1.MembershipChangeType
-	35, // 18: attune.v1.MembershipChange.occurred_at:type_name -> google.protobuf.Timestamp
+	42, // 18: attune.v1.MembershipChange.occurred_at:type_name -> google.protobuf.Timestamp
 	31, // 19: attune.v1.SetScaleRequest.scale:type_name -> attune.v1.Scale
-	36, // 20: attune.v1.RuleTemplate.ParametersEntry.value:type_name -> google.protobuf.Value
-	4,  // 21: attune.v1.SegmentService.CreateSegment:input_type -> attune.v1.CreateSegmentRequest
-	6,  // 22: attune.v1.SegmentService.UpdateSegment:input_type -> attune.v1.UpdateSegmentRequest
-	7,  // 23: attune.v1.SegmentService.GetSegment:input_type -> attune.v1.GetSegmentRequest
-	8,  // 24: attune.v1.SegmentService.ListSegments:input_type -> attune.v1.ListSegmentsRequest
-	10, // 25: attune.v1.SegmentService.DeleteSegment:input_type -> attune.v1.DeleteSegmentRequest
-	12, // 26: attune.v1.SegmentService.PreviewSegment:input_type -> attune.v1.PreviewSegmentRequest
-	14, // 27: attune.v1.SegmentService.ListTemplates:input_type -> attune.v1.ListTemplatesRequest
-	19, // 28: attune.v1.SegmentService.ListMembers:input_type -> attune.v1.ListMembersRequest
-	21, // 29: attune.v1.SegmentService.ExportMembers:input_type -> attune.v1.ExportMembersRequest
-	23, // 30: attune.v1.SegmentService.CheckMembership:input_type -> attune.v1.CheckMembershipRequest
-	26, // 31: attune.v1.SegmentService.ListUserSegments:input_type -> attune.v1.ListUserSegmentsRequest
-	28, // 32: attune.v1.SegmentService.WatchSegment:input_type -> attune.v1.WatchSegmentRequest
-	32, // 33: attune.v1.SegmentService.GetScale:input_type -> attune.v1.GetScaleRequest
-	33, // 34: attune.v1.SegmentService.SetScale:input_type -> attune.v1.SetScaleRequest
-	3,  // 35: attune.v1.SegmentService.CreateSegment:output_type -> attune.v1.Segment
-	3,  // 36: attune.v1.SegmentService.UpdateSegment:output_type -> attune.v1.Segment
-	3,  // 37: attune.v1.SegmentService.GetSegment:output_type -> attune.v1.Segment
-	9,  // 38: attune.v1.SegmentService.ListSegments:output_type -> attune.v1.ListSegmentsResponse
-	11, // 39: attune.v1.SegmentService.DeleteSegment:output_type -> attune.v1.DeleteSegmentResponse
-	13, // 40: attune.v1.SegmentService.PreviewSegment:output_type -> attune.v1.PreviewSegmentResponse
-	15, // 41: attune.v1.SegmentService.ListTemplates:output_type -> attune.v1.ListTemplatesResponse
-	20, // 42: attune.v1.SegmentService.ListMembers:output_type -> attune.v1.ListMembersResponse
-	22, // 43: attune.v1.SegmentService.ExportMembers:output_type -> attune.v1.ExportMembersResponse
-	24, // 44: attune.v1.SegmentService.CheckMembership:output_type -> attune.v1.CheckMembershipResponse
-	27, // 45: attune.v1.SegmentService.ListUserSegments:output_type -> attune.v1.ListUserSegmentsResponse
-	29, // 46: attune.v1.SegmentService.WatchSegment:output_type -> attune.v1.WatchSegmentResponse
-	31, // 47: attune.v1.SegmentService.GetScale:output_type -> attune.v1.Scale
-	31, // 48: attune.v1.SegmentService.SetScale:output_type -> attune.v1.Scale
-	35, // [35:49] is the sub-list for method output_type
-	21, // [21:35] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	42, // 20: attune.v1.BuyersModel.learned_at:type_name -> google.protobuf.Timestamp
+	42, // 21: attune.v1.BuyersModel.measured_from:type_name -> google.protobuf.Timestamp
+	42, // 22: attune.v1.BuyersModel.measured_to:type_name -> google.protobuf.Timestamp
+	37, // 23: attune.v1.BuyersModel.all:type_name -> attune.v1.BuyersComparison
+	37, // 24: attune.v1.BuyersModel.bought_before:type_name -> attune.v1.BuyersComparison
+	38, // 25: attune.v1.BuyersComparison.model:type_name -> attune.v1.BuyersFigures
+	38, // 26: attune.v1.BuyersComparison.recency:type_name -> attune.v1.BuyersFigures
+	39, // 27: attune.v1.BuyersComparison.better:type_name -> attune.v1.Estimate
+	39, // 28: attune.v1.BuyersFigures.auc:type_name -> attune.v1.Estimate
+	40, // 29: attune.v1.BuyersFigures.calibration:type_name -> attune.v1.CalibrationBin
+	43, // 30: attune.v1.RuleTemplate.ParametersEntry.value:type_name -> google.protobuf.Value
+	4,  // 31: attune.v1.SegmentService.CreateSegment:input_type -> attune.v1.CreateSegmentRequest
+	6,  // 32: attune.v1.SegmentService.UpdateSegment:input_type -> attune.v1.UpdateSegmentRequest
+	7,  // 33: attune.v1.SegmentService.GetSegment:input_type -> attune.v1.GetSegmentRequest
+	8,  // 34: attune.v1.SegmentService.ListSegments:input_type -> attune.v1.ListSegmentsRequest
+	10, // 35: attune.v1.SegmentService.DeleteSegment:input_type -> attune.v1.DeleteSegmentRequest
+	12, // 36: attune.v1.SegmentService.PreviewSegment:input_type -> attune.v1.PreviewSegmentRequest
+	14, // 37: attune.v1.SegmentService.ListTemplates:input_type -> attune.v1.ListTemplatesRequest
+	19, // 38: attune.v1.SegmentService.ListMembers:input_type -> attune.v1.ListMembersRequest
+	21, // 39: attune.v1.SegmentService.ExportMembers:input_type -> attune.v1.ExportMembersRequest
+	23, // 40: attune.v1.SegmentService.CheckMembership:input_type -> attune.v1.CheckMembershipRequest
+	26, // 41: attune.v1.SegmentService.ListUserSegments:input_type -> attune.v1.ListUserSegmentsRequest
+	28, // 42: attune.v1.SegmentService.WatchSegment:input_type -> attune.v1.WatchSegmentRequest
+	32, // 43: attune.v1.SegmentService.GetScale:input_type -> attune.v1.GetScaleRequest
+	33, // 44: attune.v1.SegmentService.SetScale:input_type -> attune.v1.SetScaleRequest
+	34, // 45: attune.v1.SegmentService.LearnBuyers:input_type -> attune.v1.LearnBuyersRequest
+	35, // 46: attune.v1.SegmentService.GetBuyersModel:input_type -> attune.v1.GetBuyersModelRequest
+	3,  // 47: attune.v1.SegmentService.CreateSegment:output_type -> attune.v1.Segment
+	3,  // 48: attune.v1.SegmentService.UpdateSegment:output_type -> attune.v1.Segment
+	3,  // 49: attune.v1.SegmentService.GetSegment:output_type -> attune.v1.Segment
+	9,  // 50: attune.v1.SegmentService.ListSegments:output_type -> attune.v1.ListSegmentsResponse
+	11, // 51: attune.v1.SegmentService.DeleteSegment:output_type -> attune.v1.DeleteSegmentResponse
+	13, // 52: attune.v1.SegmentService.PreviewSegment:output_type -> attune.v1.PreviewSegmentResponse
+	15, // 53: attune.v1.SegmentService.ListTemplates:output_type -> attune.v1.ListTemplatesResponse
+	20, // 54: attune.v1.SegmentService.ListMembers:output_type -> attune.v1.ListMembersResponse
+	22, // 55: attune.v1.SegmentService.ExportMembers:output_type -> attune.v1.ExportMembersResponse
+	24, // 56: attune.v1.SegmentService.CheckMembership:output_type -> attune.v1.CheckMembershipResponse
+	27, // 57: attune.v1.SegmentService.ListUserSegments:output_type -> attune.v1.ListUserSegmentsResponse
+	29, // 58: attune.v1.SegmentService.WatchSegment:output_type -> attune.v1.WatchSegmentResponse
+	31, // 59: attune.v1.SegmentService.GetScale:output_type -> attune.v1.Scale
+	31, // 60: attune.v1.SegmentService.SetScale:output_type -> attune.v1.Scale
+	36, // 61: attune.v1.SegmentService.LearnBuyers:output_type -> attune.v1.BuyersModel
+	36, // 62: attune.v1.SegmentService.GetBuyersModel:output_type -> attune.v1.BuyersModel
+	47, // [47:63] is the sub-list for method output_type
+	31, // [31:47] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_segment_proto_init() }
@@ -2278,7 +2834,7 @@ func file_attune_v1_segment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_segment_proto_rawDesc), len(file_attune_v1_segment_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   32,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

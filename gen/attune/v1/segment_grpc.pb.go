@@ -33,6 +33,8 @@ const (
 	SegmentService_WatchSegment_FullMethodName     = "/attune.v1.SegmentService/WatchSegment"
 	SegmentService_GetScale_FullMethodName         = "/attune.v1.SegmentService/GetScale"
 	SegmentService_SetScale_FullMethodName         = "/attune.v1.SegmentService/SetScale"
+	SegmentService_LearnBuyers_FullMethodName      = "/attune.v1.SegmentService/LearnBuyers"
+	SegmentService_GetBuyersModel_FullMethodName   = "/attune.v1.SegmentService/GetBuyersModel"
 )
 
 // SegmentServiceClient is the client API for SegmentService service.
@@ -77,6 +79,13 @@ type SegmentServiceClient interface {
 	// SetScale sets that scale, or makes one of the shop's buyers: the steps between fifths of them.
 	// Segments whose rules read rfm are brought up to date in the background.
 	SetScale(ctx context.Context, in *SetScaleRequest, opts ...grpc.CallOption) (*Scale, error)
+	// LearnBuyers learns from the shop's history who will purchase within seven days, and answers what
+	// that is worth once it is done. Segments whose rules read likelihood are brought up to date in the
+	// background. While there are such segments it is learned once a day by itself. With too little
+	// history it is FAILED_PRECONDITION, and ABORTED while another call learns.
+	LearnBuyers(ctx context.Context, in *LearnBuyersRequest, opts ...grpc.CallOption) (*BuyersModel, error)
+	// GetBuyersModel answers what was learned last, or NOT_FOUND.
+	GetBuyersModel(ctx context.Context, in *GetBuyersModelRequest, opts ...grpc.CallOption) (*BuyersModel, error)
 }
 
 type segmentServiceClient struct {
@@ -245,6 +254,26 @@ func (c *segmentServiceClient) SetScale(ctx context.Context, in *SetScaleRequest
 	return out, nil
 }
 
+func (c *segmentServiceClient) LearnBuyers(ctx context.Context, in *LearnBuyersRequest, opts ...grpc.CallOption) (*BuyersModel, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BuyersModel)
+	err := c.cc.Invoke(ctx, SegmentService_LearnBuyers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *segmentServiceClient) GetBuyersModel(ctx context.Context, in *GetBuyersModelRequest, opts ...grpc.CallOption) (*BuyersModel, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BuyersModel)
+	err := c.cc.Invoke(ctx, SegmentService_GetBuyersModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SegmentServiceServer is the server API for SegmentService service.
 // All implementations must embed UnimplementedSegmentServiceServer
 // for forward compatibility.
@@ -287,6 +316,13 @@ type SegmentServiceServer interface {
 	// SetScale sets that scale, or makes one of the shop's buyers: the steps between fifths of them.
 	// Segments whose rules read rfm are brought up to date in the background.
 	SetScale(context.Context, *SetScaleRequest) (*Scale, error)
+	// LearnBuyers learns from the shop's history who will purchase within seven days, and answers what
+	// that is worth once it is done. Segments whose rules read likelihood are brought up to date in the
+	// background. While there are such segments it is learned once a day by itself. With too little
+	// history it is FAILED_PRECONDITION, and ABORTED while another call learns.
+	LearnBuyers(context.Context, *LearnBuyersRequest) (*BuyersModel, error)
+	// GetBuyersModel answers what was learned last, or NOT_FOUND.
+	GetBuyersModel(context.Context, *GetBuyersModelRequest) (*BuyersModel, error)
 	mustEmbedUnimplementedSegmentServiceServer()
 }
 
@@ -338,6 +374,12 @@ func (UnimplementedSegmentServiceServer) GetScale(context.Context, *GetScaleRequ
 }
 func (UnimplementedSegmentServiceServer) SetScale(context.Context, *SetScaleRequest) (*Scale, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetScale not implemented")
+}
+func (UnimplementedSegmentServiceServer) LearnBuyers(context.Context, *LearnBuyersRequest) (*BuyersModel, error) {
+	return nil, status.Error(codes.Unimplemented, "method LearnBuyers not implemented")
+}
+func (UnimplementedSegmentServiceServer) GetBuyersModel(context.Context, *GetBuyersModelRequest) (*BuyersModel, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBuyersModel not implemented")
 }
 func (UnimplementedSegmentServiceServer) mustEmbedUnimplementedSegmentServiceServer() {}
 func (UnimplementedSegmentServiceServer) testEmbeddedByValue()                        {}
@@ -598,6 +640,42 @@ func _SegmentService_SetScale_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SegmentService_LearnBuyers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LearnBuyersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SegmentServiceServer).LearnBuyers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SegmentService_LearnBuyers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SegmentServiceServer).LearnBuyers(ctx, req.(*LearnBuyersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SegmentService_GetBuyersModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBuyersModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SegmentServiceServer).GetBuyersModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SegmentService_GetBuyersModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SegmentServiceServer).GetBuyersModel(ctx, req.(*GetBuyersModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SegmentService_ServiceDesc is the grpc.ServiceDesc for SegmentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -652,6 +730,14 @@ var SegmentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetScale",
 			Handler:    _SegmentService_SetScale_Handler,
+		},
+		{
+			MethodName: "LearnBuyers",
+			Handler:    _SegmentService_LearnBuyers_Handler,
+		},
+		{
+			MethodName: "GetBuyersModel",
+			Handler:    _SegmentService_GetBuyersModel_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,113 @@
+// Package audience learns from the shop's history what rules of segments read beside the users: who
+// is likely to buy (buyers.go, over model/propensity). What is learned is one value in a register, with
+// a version (kept.go), so that all processes use the same, and segments are brought up to date where
+// it becomes another. One process at a time learns, under a lease: when it is asked to, and once a day
+// while a segment reads it (tend.go). gather.go reads the history, user by user.
+package audience
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+// form is the newest form of a register that is known here.
+const form = 1
+
+// kept is a value that was learned, as its register has it.
+type kept[T any] struct {
+	registers store.Registers
+	name      string
+	current   atomic.Pointer[T]
+
+	// mu is held while the register is read or changed.
+	mu sync.Mutex
+	// version is that of the register as it was last read.
+	version string
+	// unread is why what is there is not the current value, nil where it is.
+	unread error
+}
+
+// stored is the form of a register.
+type stored[T any] struct {
+	Form  int `json:"form"`
+	Value *T  `json:"value"`
+}
+
+// refresh looks for what other processes learned. What cannot be read leaves the value as it is;
+// then the error, which comes once, wraps event.ErrCorrupt or event.ErrNewerVersion.
+func (k *kept[T]) refresh(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	data, version, err := k.registers.Register(ctx, k.name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.name, err)
+	}
+	if version == k.version {
+		return nil
+	}
+	k.version = version
+	var value *T
+	if value, k.unread = decode[T](data); k.unread != nil {
+		k.unread = fmt.Errorf("%s: %w", k.name, k.unread)
+		return k.unread
+	}
+	k.current.Store(value)
+	return nil
+}
+
+func decode[T any](data []byte) (*T, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var head struct {
+		Form int `json:"form"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("%w: %w", event.ErrCorrupt, err)
+	}
+	if head.Form > form {
+		return nil, fmt.Errorf("form %d, known up to %d: %w", head.Form, form, event.ErrNewerVersion)
+	}
+	var read stored[T]
+	switch err := json.Unmarshal(data, &read); {
+	case errors.Is(err, event.ErrNewerVersion):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", event.ErrCorrupt, err)
+	case read.Value == nil:
+		return nil, fmt.Errorf("nothing in it: %w", event.ErrCorrupt)
+	}
+	return read.Value, nil
+}
+
+// replace puts a value in the place of the current one, which may be nil, durably. Where another
+// process did so since the last refresh it returns event.ErrBusy. What a newer release wrote stays.
+func (k *kept[T]) replace(ctx context.Context, with func(before *T) *T) (*T, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if errors.Is(k.unread, event.ErrNewerVersion) {
+		return nil, k.unread
+	}
+	value := with(k.current.Load())
+	data, err := json.Marshal(stored[T]{Form: form, Value: value})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.name, err)
+	}
+	version, err := k.registers.SetRegister(ctx, k.name, k.version, data)
+	if errors.Is(err, store.ErrTaken) {
+		return nil, fmt.Errorf("%s: another process learned meanwhile: %w", k.name, event.ErrBusy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.name, err)
+	}
+	k.version, k.unread = version, nil
+	k.current.Store(value)
+	return value, nil
+}
