@@ -31,6 +31,8 @@ type Config struct {
 	Weights map[string]float64 `help:"Interest that one event of a type shows, as in view_item=1;purchase=5." placeholder:"TYPE=WEIGHT"`
 	// KeepModels is how many trained versions are kept; 0 is 5.
 	KeepModels int `help:"Trained versions kept." default:"5" placeholder:"N"`
+	// WebhookAllowPrivate lets webhooks reach loopback and private addresses, the first without TLS.
+	WebhookAllowPrivate bool `help:"Let webhooks reach loopback and private addresses, and loopback over http."`
 	// DrainTimeout bounds how long calls under way may take at the end.
 	DrainTimeout time.Duration `help:"Time that calls under way have when the server ends." default:"10s" placeholder:"TIME"`
 	LogLevel     slog.Level    `help:"Least level logged: debug, info, warn or error." default:"info" placeholder:"LEVEL"`

@@ -46,6 +46,7 @@ func newGateway(ctx context.Context, inside *bufconn.Listener) (http.Handler, *g
 		attunev1.RegisterUserServiceHandler,
 		attunev1.RegisterModelServiceHandler,
 		attunev1.RegisterSegmentServiceHandler,
+		attunev1.RegisterWebhookServiceHandler,
 	} {
 		// The connection is closed with the server, not with ctx.
 		if err := register(context.WithoutCancel(ctx), mux, conn); err != nil {

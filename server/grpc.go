@@ -36,6 +36,7 @@ type services struct {
 	users    attunev1.UserServiceServer
 	models   attunev1.ModelServiceServer
 	segments attunev1.SegmentServiceServer
+	webhooks attunev1.WebhookServiceServer
 }
 
 // newGRPC makes the gRPC server with every service, health and reflection.
@@ -61,6 +62,7 @@ func (s *Server) newGRPC(all services) {
 	attunev1.RegisterUserServiceServer(s.grpc, all.users)
 	attunev1.RegisterModelServiceServer(s.grpc, all.models)
 	attunev1.RegisterSegmentServiceServer(s.grpc, all.segments)
+	attunev1.RegisterWebhookServiceServer(s.grpc, all.webhooks)
 	s.health = health.NewServer()
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

@@ -19,22 +19,22 @@ import (
 // openSegments wires the segments: their definitions, who publishes their members, and the service.
 func (s *Server) openSegments(
 	ctx context.Context, cfg *Config, stores store.Stores, past *history.History, kept retention.History, shelf *catalog.Shelf,
-) (*segment.Service, error) {
+) (*segment.Service, *membership.Book, error) {
 	now := cfg.clock()
 	compiler, err := rules.NewCompiler()
 	if err != nil {
-		return nil, fmt.Errorf("rules of segments: %w", err)
+		return nil, nil, fmt.Errorf("rules of segments: %w", err)
 	}
 	book, err := membership.OpenBook(ctx, stores, compiler, s.logger)
 	if err != nil {
-		return nil, fmt.Errorf("load the segments: %w", err)
+		return nil, nil, fmt.Errorf("load the segments: %w", err)
 	}
 	if stores.Shared() {
 		s.background(ctx, book.Follow)
 	}
 	buyers, err := audience.OpenBuyers(ctx, audience.Options{History: kept, Store: stores, Now: now, Logger: s.logger})
 	if err != nil {
-		return nil, fmt.Errorf("load the model of likely buyers: %w", err)
+		return nil, nil, fmt.Errorf("load the model of likely buyers: %w", err)
 	}
 	if stores.Shared() {
 		s.background(ctx, buyers.Follow)
@@ -54,5 +54,5 @@ func (s *Server) openSegments(
 	return segment.New(segment.Options{
 		People: kept, Users: past, Book: book, Rules: compiler, Publisher: publisher,
 		Reader: membership.NewReader(stores), Subjects: subjects, Retain: retain, Now: now,
-	}), nil
+	}), book, nil
 }

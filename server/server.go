@@ -89,7 +89,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	s.closing = append(s.closing, trends.Close)
-	segments, err := s.openSegments(ctx, cfg, stores, past, kept, shelf)
+	segments, book, err := s.openSegments(ctx, cfg, stores, past, kept, shelf)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *Server) start(ctx context.Context, cfg *Config) error {
 	s.closing = append(s.closing, func() error { s.events.Close(); return nil })
 
 	s.newGRPC(services{
-		events: s.events, items: catalog.New(shelf), lists: lists, models: models, segments: segments,
+		events: s.events, items: catalog.New(shelf), lists: lists, models: models, segments: segments, webhooks: s.openWebhooks(ctx, cfg, stores, book),
 		users: user.New(user.Options{People: kept, Catalog: shelf, Weights: weights, Now: now}),
 	})
 	s.closing = append(s.closing, func() error { s.grpc.Stop(); return nil })

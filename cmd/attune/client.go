@@ -48,6 +48,7 @@ type shopServer struct {
 	users    attunev1.UserServiceClient
 	models   attunev1.ModelServiceClient
 	segments attunev1.SegmentServiceClient
+	webhooks attunev1.WebhookServiceClient
 }
 
 // connect makes a connection, which is opened with the first call.
@@ -72,6 +73,7 @@ func connect(addr string) (*shopServer, error) {
 		users:    attunev1.NewUserServiceClient(conn),
 		models:   attunev1.NewModelServiceClient(conn),
 		segments: attunev1.NewSegmentServiceClient(conn),
+		webhooks: attunev1.NewWebhookServiceClient(conn),
 	}, nil
 }
 

@@ -31,6 +31,7 @@ type CLI struct {
 	Items          itemsCmd          `cmd:"" help:"The catalog, and lists around its items."`
 	User           userCmd           `cmd:"" help:"What is known of a visitor."`
 	Segment        segmentCmd        `cmd:"" help:"Groups of users by what they do: who is in, who came in, who left."`
+	Webhook        webhookCmd        `cmd:"" help:"URLs of the shop that are told who enters and who leaves segments."`
 	Migrate        migrateCmd        `cmd:"" help:"Make the keyspace in ScyllaDB, or bring it to this version."`
 	Verify         verifyCmd         `cmd:"" help:"Make every visitor's features again from the history and compare."`
 	Version        versionCmd        `cmd:"" help:"Print the version."`

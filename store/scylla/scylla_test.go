@@ -51,7 +51,7 @@ func empty(t *testing.T, keyspace string) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	for _, table := range []string{"log", "marks", "events", "owners", "linked", "items", "letters", "payloads", "leases", "published", "members", "sizes", "timers", "timer_hours"} {
+	for _, table := range []string{"log", "marks", "events", "owners", "linked", "seen_with", "items", "letters", "payloads", "leases", "published", "members", "sizes", "timers", "timer_hours"} {
 		rows := session.Query("SELECT * FROM " + table + " LIMIT 1").Iter()
 		some := rows.NumRows() > 0
 		if err := rows.Close(); err != nil {
