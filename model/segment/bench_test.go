@@ -75,7 +75,7 @@ func BenchmarkEvaluate(b *testing.B) {
 }
 
 func FuzzRule(f *testing.F) {
-	for _, text := range append(mixed(), "has(last_purchase)", "now - now", "dyn(last_seen).age > duration('1h')", "likeness['x'] > 0.5",
+	for _, text := range append(mixed(), "has(last_purchase)", "now - now", "dyn(last_seen).age > duration('1h')", "likelihood.purchase_7d > 0.5",
 		"now + duration('9223372036s') > timestamp('9999-01-01T00:00:00Z')", "recent_items.map(r, r.occurred_at).exists(t, t < now)") {
 		f.Add(text)
 	}

@@ -56,12 +56,10 @@ func checkUse(checked *ast.AST) error {
 		}
 	}
 	ast.MatchDescendants(ast.NavigateAST(checked), func(e ast.NavigableExpr) bool {
-		parent, function := use(e)
+		function := use(e)
 		switch {
 		case mentionsTime(checked.GetType(e.ID())) && !compared[function]:
 			refuse(e, timeHelp)
-		case isVariable(checked, e, "likeness") && function != operators.Index && function != operators.In && parent != ast.SelectKind:
-			refuse(e, "likeness is read segment by segment, as in likeness['vip'] >= 0.8")
 		case (function == operators.Equals || function == operators.NotEquals) && checked.GetType(e.ID()).Kind() == types.MapKind:
 			refuse(e, "maps are compared key by key")
 		}
@@ -73,21 +71,12 @@ func checkUse(checked *ast.AST) error {
 	return nil
 }
 
-// use returns what kind of expression e is an operand of, and for a call of which function.
-func use(e ast.NavigableExpr) (kind ast.ExprKind, function string) {
-	parent, ok := e.Parent()
-	if !ok {
-		return ast.UnspecifiedExprKind, ""
+// use returns which function e is an operand of, "" where it is of none.
+func use(e ast.NavigableExpr) string {
+	if parent, ok := e.Parent(); ok && parent.Kind() == ast.CallKind {
+		return parent.AsCall().FunctionName()
 	}
-	if parent.Kind() == ast.CallKind {
-		function = parent.AsCall().FunctionName()
-	}
-	return parent.Kind(), function
-}
-
-// isVariable tells whether e is the variable of a rule, and not one of a loop.
-func isVariable(checked *ast.AST, e ast.Expr, name string) bool {
-	return e.Kind() == ast.IdentKind && e.AsIdent() == name && checked.ReferenceMap()[e.ID()] != nil
+	return ""
 }
 
 // checkCost refuses a rule that may cost too much.

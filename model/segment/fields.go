@@ -37,7 +37,6 @@ func variables() rule.Fields {
 		"last_purchase": momentField((*rule.User).LastPurchase),
 		"rfm":           rule.Object(rfmMessage, func(s *Subject) ref.Val { return rfmMessage.Of(s) }),
 		"likelihood":    rule.Object(likelihoodMessage, func(s *Subject) ref.Val { return likelihoodMessage.Of(s) }),
-		"likeness":      rule.Map(cel.DoubleType, nil, func(s *Subject) rule.Table { return (*likenessTable)(s) }),
 	})
 	return all
 }
@@ -183,31 +182,3 @@ var likelihoodMessage = rule.NewMessage("attune.v1.Likelihood", rule.Fields{
 		return types.Double(s.likely.p), true
 	}),
 })
-
-// likeness is how alike the user is to a segment's members, if that is known.
-type likeness struct {
-	x  float64
-	ok bool
-}
-
-// likenessTable is a subject's likeness to segments by their ids; it is not known to which all.
-type likenessTable Subject
-
-// Find implements rule.Table.
-func (t *likenessTable) Find(id string) (ref.Val, bool) {
-	if t.Likeness == nil {
-		return nil, false
-	}
-	l, known := t.likenesses[id]
-	if !known {
-		l.x, l.ok = t.Likeness(id)
-		if t.likenesses == nil {
-			t.likenesses = map[string]likeness{}
-		}
-		t.likenesses[id] = l
-	}
-	return types.Double(l.x), l.ok
-}
-
-// Keys implements rule.Table.
-func (t *likenessTable) Keys() []string { return nil }

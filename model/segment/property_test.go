@@ -82,7 +82,6 @@ func asked(s *feature.State, now time.Time, months int) *Subject {
 		hour := now.Truncate(time.Hour)
 		return float64(hour.Hour()%5+int(s.Events())%3) / 10, hour.Add(time.Hour)
 	}
-	subject.Likeness = func(id string) (float64, bool) { return float64(s.Events()%4) / 4, id == "vip" }
 	return subject
 }
 
@@ -142,7 +141,7 @@ func anyRule(t *rapid.T, depth int) string {
 	case 13:
 		return fmt.Sprintf("likelihood.purchase_7d %s 0.%d", equal(), number(6))
 	case 14:
-		return fmt.Sprintf("likeness['%s'] %s 0.5", pick("vip", "other"), equal())
+		return fmt.Sprintf("traits['%s'] %s 'gold'", pick("tier", "other"), pick("==", "!="))
 	case 15:
 		return fmt.Sprintf("size(cart_item_ids) %s %d", equal(), number(2))
 	case 16:
@@ -320,7 +319,6 @@ func TestReads(t *testing.T) {
 		{"rfm.class == 'lost'", all[:2], Reads{Scale: true}},
 		{"affinity['x'] > 0.1", all, Reads{Catalog: true}},
 		{"likelihood.purchase_7d > 0.1", all, Reads{Likelihood: true}},
-		{"likeness['x'] > 0.1", all, Reads{Likeness: true}},
 		{"[1].all(x, cart_item_ids == [])", all, Reads{}},
 	} {
 		reads := mustRule(t, c, tc.rule).Reads()

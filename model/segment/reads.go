@@ -18,8 +18,6 @@ type Reads struct {
 	Catalog bool
 	// Likelihood says that another model of likely buyers can.
 	Likelihood bool
-	// Likeness says that other profiles of segments can.
-	Likeness bool
 	// Scale says that another Scale can.
 	Scale bool
 }
@@ -57,14 +55,12 @@ var reads = map[string]Reads{
 	"affinity":                  {types: allTypes, Catalog: true},
 	"brand_affinity":            {types: allTypes, Catalog: true},
 	"likelihood":                {types: allTypes, Likelihood: true},
-	"likeness":                  {types: allTypes, Likeness: true},
 }
 
 func (r *Reads) add(other Reads) {
 	r.types |= other.types
 	r.Catalog = r.Catalog || other.Catalog
 	r.Likelihood = r.Likelihood || other.Likelihood
-	r.Likeness = r.Likeness || other.Likeness
 	r.Scale = r.Scale || other.Scale
 }
 

@@ -57,15 +57,12 @@ type Subject struct {
 	// Likelihood returns the chance of a purchase within seven days, and until when that is the answer
 	// while nothing else changes (the zero time: for good). It is not known where this is nil.
 	Likelihood func() (p float64, until time.Time)
-	// Likeness returns how alike the user is to the members of a segment, false where that is not known.
-	Likeness func(segmentID string) (x float64, ok bool)
 
-	trace      rule.Trace
-	user       rule.User
-	prepared   bool
-	rfm        *rfm
-	likely     *likelihood
-	likenesses map[string]likeness
+	trace    rule.Trace
+	user     rule.User
+	prepared bool
+	rfm      *rfm
+	likely   *likelihood
 }
 
 // prepare makes the user that rules read, once.

@@ -69,7 +69,6 @@ func subject(s *feature.State, now time.Time) *Subject {
 			return map[string]float64{"Lighting": 0.75, "Sofas": 0.25}, map[string]float64{"Lumen": 1}
 		},
 		Likelihood: func() (float64, time.Time) { return 0.4, now.Add(time.Hour) },
-		Likeness:   func(id string) (float64, bool) { return 0.9, id == "vip" },
 	}
 }
 
@@ -123,8 +122,6 @@ func TestEvaluate(t *testing.T) {
 		{"has(last_purchase) && has(last_purchase_at) && last_purchase.at == last_purchase_at", true, forGood},
 		{"recent_items[0].item_id == 'lamp' && recent_items.size() == 5", true, forGood},
 		{"likelihood.purchase_7d >= 0.3 && has(likelihood.purchase_7d)", true, noon.Add(time.Hour)},
-		{"likeness['vip'] >= 0.8 && 'vip' in likeness && !('other' in likeness)", true, forGood},
-		{"likeness['other'] < 2.0", false, forGood},
 		{"dyn(purchases).d30 == 1", true, midnight(20)},
 		{"purchases == types[2].counts && !(purchases == types[1].counts)", true, midnight(6)},
 		// Of what is not read nothing is noted.
@@ -132,9 +129,9 @@ func TestEvaluate(t *testing.T) {
 		{"purchases.all == 2 || purchases.d30 > 0", true, forGood},
 		{"purchases.d30 > 0 ? purchases.all == 2 : purchases.d90 == 0", true, midnight(20)},
 		// An error on one side leaves the answer to the other.
-		{"likeness['other'] > 0.5 || purchases.d30 == 1", true, midnight(20)},
-		{"likeness['other'] > 0.5 && purchases.d30 == 0", false, midnight(20)},
-		{"likeness['other'] > 0.5 && purchases.d30 == 1", false, midnight(20)},
+		{"traits['other'] > 0.5 || purchases.d30 == 1", true, midnight(20)},
+		{"traits['other'] > 0.5 && purchases.d30 == 0", false, midnight(20)},
+		{"traits['other'] > 0.5 && purchases.d30 == 1", false, midnight(20)},
 	} {
 		member, until, err := mustRule(t, c, tc.rule).Evaluate(subject(shopper(), noon))
 		if err != nil || member != tc.want || !until.Equal(tc.until) {
@@ -188,8 +185,7 @@ func TestRuleRefuses(t *testing.T) {
 		"(true ? now : now) > now":   "now with a time",
 		"{'a': last_seen.age} == {}": "now and ages can only",
 		"last_seen.age in [1]":       "no matching overload",
-		"size(likeness) > 0":         "segment by segment",
-		"likeness.exists(k, true)":   "segment by segment",
+		"likeness['vip'] > 0.5":      "undeclared reference to 'likeness'",
 		"event_counts == {'a': 1}":   "key by key",
 		"{'a': 1} != event_counts":   "key by key",
 		"user_id.matches('(')":       "missing closing",
@@ -243,7 +239,7 @@ func TestRulesAreShared(t *testing.T) {
 	c := compiler(t)
 	state := shopper()
 	var rules []*Rule
-	for _, text := range append(mixed(), "dyn(last_seen).age > duration('1h') && purchases.d30 > 0", "likeness['other'] > 0.5 && purchases.d30 > 0") {
+	for _, text := range append(mixed(), "dyn(last_seen).age > duration('1h') && purchases.d30 > 0", "traits['other'] > 0.5 && purchases.d30 > 0") {
 		rules = append(rules, mustRule(t, c, text))
 	}
 	var wait sync.WaitGroup

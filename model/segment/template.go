@@ -188,14 +188,6 @@ var templates = []Template{
 		`affinity[%[1]s] >= %[2]s && last_seen.age <= duration("%[3]sh")`,
 	},
 	{
-		"lookalikes", "Who is like the members of another segment",
-		[]Parameter{
-			{Name: "segment_id", Description: "the other segment", Kind: Text, Min: 1, Max: event.MaxIDBytes},
-			share("threshold", "how alike, at least", 0.8),
-		},
-		`likeness[%[1]s] >= %[2]s`,
-	},
-	{
 		"likely_buyers", "Who will probably buy within seven days",
 		[]Parameter{share("p", "the chance, at least", 0.2)},
 		`likelihood.purchase_7d >= %[1]s`,
