@@ -27,7 +27,7 @@ var documented = func() []*regexp.Regexp {
 	)
 	var forms []*regexp.Regexp
 	for _, form := range []string{
-		`SELECT ` + names + ` FROM (?:system_schema\.)?` + name + `(?: WHERE ` + wheres + `)?(?: ORDER BY ` + name + ` DESC)?(?: LIMIT (?:[0-9]+|\?))?`,
+		`SELECT (?:DISTINCT )?` + names + ` FROM (?:system_schema\.)?` + name + `(?: WHERE ` + wheres + `)?(?: ORDER BY ` + name + ` DESC)?(?: LIMIT (?:[0-9]+|\?))?`,
 		`INSERT INTO ` + name + ` \(` + names + `\) VALUES \(\?(?:, \?)*\)(?: IF NOT EXISTS)?(?: USING (?:TTL|TIMESTAMP) \?)?`,
 		`UPDATE ` + name + `(?: USING TTL \?)? SET ` + name + ` = \? WHERE ` + wheres + ` IF ` + name + ` = \?`,
 		`DELETE FROM ` + name + `(?: USING TIMESTAMP \?)? WHERE ` + wheres + `(?: IF ` + name + ` = \?)?`,
