@@ -117,7 +117,7 @@ func accepts(r *http.Request, header, wanted string) bool {
 		for value := range strings.SplitSeq(line, ",") {
 			name, weight, _ := strings.Cut(value, ";")
 			weight = strings.ReplaceAll(weight, " ", "")
-			if strings.EqualFold(strings.TrimSpace(name), wanted) && strings.Trim(weight, "q=0.") != "" || strings.EqualFold(strings.TrimSpace(name), wanted) && weight == "" {
+			if strings.EqualFold(strings.TrimSpace(name), wanted) && (weight == "" || strings.Trim(weight, "q=0.") != "") {
 				return true
 			}
 		}

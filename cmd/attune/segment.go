@@ -194,19 +194,15 @@ type segmentDeleteCmd struct {
 func (c *segmentDeleteCmd) Run(ctx context.Context, out io.Writer) error {
 	return c.ask(ctx, func(ctx context.Context, s *shopServer) error {
 		response, err := s.segments.DeleteSegment(ctx, &attunev1.DeleteSegmentRequest{SegmentId: c.ID})
-		if err != nil || c.Output == "json" {
-			return errors.Join(err, printJSONWhere(err == nil, out, response))
+		if err != nil {
+			return err
+		}
+		if c.Output == "json" {
+			return printJSON(out, response)
 		}
 		_, err = fmt.Fprintf(out, "%s is deleted\n", plain(c.ID))
 		return err
 	})
-}
-
-func printJSONWhere(ok bool, out io.Writer, m *attunev1.DeleteSegmentResponse) error {
-	if !ok {
-		return nil
-	}
-	return printJSON(out, m)
 }
 
 type segmentPreviewCmd struct {

@@ -2,11 +2,7 @@ package segment
 
 import (
 	"context"
-	"errors"
-	"runtime"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
@@ -18,8 +14,6 @@ const (
 	// maxSample bounds the members in the answer to a preview, and defaultSample is their number.
 	maxSample     = 1_000
 	defaultSample = 10
-	// previewedAtOnce is the number of users that are handed to a worker.
-	previewedAtOnce = 500
 )
 
 // PreviewSegment counts the users of whom a rule is true.
@@ -58,75 +52,28 @@ type preview struct {
 	response *attunev1.PreviewSegmentResponse
 }
 
-var errEnough = errors.New("enough users")
-
 // run asks users, at most so many where most is above 0.
 func (p *preview) run(ctx context.Context, most int64) error {
-	group, asking := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	var batch []history.Sighting
-	send := func() {
-		users := batch
-		batch = nil
-		group.Go(func() error { return p.ask(asking, users) })
-	}
-	asked := int64(0)
-	err := p.service.options.Users.EachUser(asking, func(seen history.Sighting) error {
-		if most > 0 && asked >= most {
-			return errEnough
-		}
-		asked++
-		if batch = append(batch, seen); len(batch) == previewedAtOnce {
-			send()
-		}
-		return asking.Err()
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	send()
-	if failed := group.Wait(); failed != nil {
-		return failed
-	}
-	return err
+	return p.service.eachPerson(ctx, most, p.ask)
 }
 
-func (p *preview) ask(ctx context.Context, users []history.Sighting) error {
+func (p *preview) ask(people []history.Person) {
 	now := p.service.options.Now()
 	var members []string
-	for _, seen := range users {
-		person, err := p.service.person(ctx, seen)
-		if err != nil {
-			return err
-		}
+	for i := range people {
+		person := &people[i]
 		if person.State.Events() == 0 {
 			continue
 		}
-		if is, _, err := p.rule.Evaluate(p.service.options.Subjects.Of(&person, now)); is && err == nil {
-			members = append(members, seen.User.ID())
+		if is, _, err := p.rule.Evaluate(p.service.options.Subjects.Of(person, now)); is && err == nil {
+			members = append(members, person.Visitor.ID())
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.response.UsersAsked += int64(len(users))
+	p.response.UsersAsked += int64(len(people))
 	p.response.Members += int64(len(members))
 	for _, id := range members[:min(len(members), p.sample-len(p.response.GetSample()))] {
 		p.response.Sample = append(p.response.Sample, &attunev1.Member{UserId: id})
 	}
-	return nil
-}
-
-// person returns a user as a scan saw it, or as it is now where the scan cannot tell.
-func (s *Service) person(ctx context.Context, seen history.Sighting) (history.Person, error) {
-	state, err := seen.State()
-	if err != nil || state == nil {
-		if err != nil {
-			return history.Person{}, err
-		}
-		return s.options.People.Person(ctx, seen.User)
-	}
-	if s.options.Retain != nil {
-		state = s.options.Retain(state)
-	}
-	return history.Person{Visitor: seen.User, State: state}, nil
 }

@@ -2,13 +2,10 @@ package segment
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
@@ -121,28 +118,20 @@ func (s *Service) scaleOfBuyers(ctx context.Context, currency string) (segment.S
 	}
 	var mu sync.Mutex
 	var days, purchases, spent []int64
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
 	now := s.options.Now()
-	err := s.options.Users.EachUser(reading, func(seen history.Sighting) error {
-		group.Go(func() error {
-			person, err := s.person(reading, seen)
-			if err != nil {
-				return err
+	err := s.eachPerson(ctx, 0, func(people []history.Person) {
+		var d, p, m []int64
+		for i := range people {
+			if since, count, worth := segment.Values(people[i].State, currency, now); count > 0 {
+				d, p, m = append(d, since), append(p, count), append(m, worth)
 			}
-			d, p, m := segment.Values(person.State, currency, now)
-			if p == 0 {
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			days, purchases, spent = append(days, d), append(purchases, p), append(spent, m)
-			return nil
-		})
-		return reading.Err()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		days, purchases, spent = append(days, d...), append(purchases, p...), append(spent, m...)
 	})
-	if failed := group.Wait(); failed != nil || err != nil {
-		return segment.Scale{}, errors.Join(failed, err)
+	if err != nil {
+		return segment.Scale{}, err
 	}
 	if len(days) == 0 {
 		return segment.Scale{}, event.Invalid("from_buyers_currency_code", "nobody has bought anything yet")

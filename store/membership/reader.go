@@ -212,16 +212,15 @@ func (r *Reader) catchUp(ctx context.Context, number uint32, after Cursor, fn fu
 }
 
 func (r *Reader) catchUpShard(ctx context.Context, number uint32, shard int, reached Cursor, fn func([]Change, Cursor) error) error {
-	stream := r.store.Transitions()
-	head, err := stream.Head(ctx, shard)
+	head, err := r.Head(ctx, shard)
 	if err != nil {
-		return fmt.Errorf("transitions: %w", err)
+		return err
 	}
 	next := reached[shard] + 1
 	if head < next {
 		return nil
 	}
-	err = stream.Read(ctx, shard, next, func(seq store.Seq, row []byte) error {
+	err = r.store.Transitions().Read(ctx, shard, next, func(seq store.Seq, row []byte) error {
 		at, all, err := decodeRow(row)
 		if err != nil {
 			return fmt.Errorf("row %d of shard %d: %w", seq, shard, err)

@@ -17,10 +17,10 @@ type Move struct {
 
 // Kept returns the numbers of the oldest row of a shard that is kept, and of the newest.
 func (r *Reader) Kept(ctx context.Context, shard int) (first, head store.Seq, err error) {
-	if head, err = r.store.Transitions().Head(ctx, shard); err == nil {
-		first, err = r.store.Transitions().First(ctx, shard)
+	if head, err = r.Head(ctx, shard); err != nil {
+		return 0, 0, err
 	}
-	if err != nil {
+	if first, err = r.store.Transitions().First(ctx, shard); err != nil {
 		return 0, 0, fmt.Errorf("transitions: %w", err)
 	}
 	return first, head, nil
