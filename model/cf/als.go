@@ -52,13 +52,11 @@ func als(ctx context.Context, d *feedback.Dataset, s *Snapshot, lambda float64, 
 	users, items := d.ByUser().Len(), d.ByItem().Len()
 	x, y := dense.Zeros(users, o.Factors), dense.Zeros(items, o.Factors)
 	p := newPenalty(lambda, items)
-	random := rand.New(rand.NewPCG(uint64(o.Seed), 0))
-	for i := range y.Data {
-		y.Data[i] = float32(random.NormFloat64() * .1 / math.Sqrt(float64(o.Factors)))
-	}
-	for i := range items {
-		if in, _ := d.ByItem().Row(int32(i)); len(in) == 0 {
-			clear(y.Data[i*y.Stride : (i+1)*y.Stride])
+	marks := d.Marks().Items
+	for _, i := range d.Active() {
+		random := rand.New(rand.NewPCG(uint64(o.Seed), marks[i]))
+		for k := range o.Factors {
+			y.Data[int(i)*y.Stride+k] = float32(random.NormFloat64() * .1 / math.Sqrt(float64(o.Factors)))
 		}
 	}
 	for k := range o.Iterations {

@@ -143,9 +143,9 @@ func (h *chooser) tryAll(ctx context.Context, scopes []scope, o Options, progres
 	return trials, nil
 }
 
-// best returns the trial to go by: the first of equals, and a graph filter or a blend only where
-// it is better than the best before it by more than a standard error: a filter has been chosen
-// from many, and so looks better than it is, and a blend takes more to serve.
+// best returns the trial to go by: the first of equals, and a graph filter only where it is better
+// than the best before it by more than a standard error, for it has been chosen from many, and so
+// looks better than it is. A blend does not: it is measured on lists that it was not fitted on.
 func (o Options) best(trials []*trial) *trial {
 	if o.Algorithm == Blend {
 		return trials[len(trials)-1]
@@ -155,7 +155,7 @@ func (o Options) best(trials []*trial) *trial {
 		switch {
 		case best == nil:
 			best = t
-		case best.plan.Algorithm != Popularity && (t.plan.Algorithm == Blend || t.plan.Algorithm == Spectral):
+		case best.plan.Algorithm != Popularity && t.plan.Algorithm == Spectral:
 			gain, doubt := eval.Difference(t.measured.Values(o.Protocol.Metric()), best.measured.Values(o.Protocol.Metric()))
 			if gain > doubt {
 				best = t

@@ -46,6 +46,41 @@ func TestAutoFindsStructure(t *testing.T) {
 	t.Log(choice)
 }
 
+// TestNamesDoNotMatter holds the same data under other ids to the same choice and, but for what sums
+// in another order round to, the same figures.
+func TestNamesDoNotMatter(t *testing.T) {
+	walks := cftest.Walks(11, 250, 90, 40).Entries()
+	named, renamed := feedback.NewBuilder(), feedback.NewBuilder()
+	for place, k := range rand.New(rand.NewPCG(5, 0)).Perm(len(walks)) {
+		x := walks[k]
+		at := int64(x.At)*int64(len(walks)) + int64(place) // no two at the same time
+		named.Add(cftest.Name("u", int(x.User)), cftest.Name("i", int(x.Item)), x.Weight, at)
+		renamed.Add(cftest.Name("u", int(x.User)*7919%17576), cftest.Name("i", int(x.Item)*7919%17576), x.Weight, at)
+	}
+	d, other := named.Build(), renamed.Build()
+	for _, p := range []eval.Protocol{{Cut: eval.CutTime, K: 10}, {Cut: eval.CutRandom, K: 10}, {Cut: eval.CutLast, K: 10}, {Cut: eval.CutNext, K: 10, Seen: true}} {
+		o := Options{Protocol: p, Factors: 8, Iterations: 4}
+		was, err := Evaluate(t.Context(), d, o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := Evaluate(t.Context(), other, o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if was.Algorithm != is.Algorithm || was.Settings.String() != is.Settings.String() || len(was.Evaluations) < 5 {
+			t.Fatalf("%+v\n%s\n%s", p, was.Choice, is.Choice)
+		}
+		for k, e := range was.Evaluations {
+			for name, x := range e.Metrics {
+				if y := is.Evaluations[k].Metrics[name]; math.Abs(x-y) > .02 {
+					t.Errorf("%+v: %s of %q is %.4f, and %.4f under other ids", p, name, e.Algorithm, x, y)
+				}
+			}
+		}
+	}
+}
+
 // TestLargeCatalogIsScoredByCandidates compares with scoring every item.
 func TestLargeCatalogIsScoredByCandidates(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 0))

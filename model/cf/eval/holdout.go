@@ -85,8 +85,8 @@ func holdTime(d *feedback.Dataset, of Sample) *Holdout {
 		}
 	}
 	h := &Holdout{Past: d.Keep(func(x feedback.Entry) bool { return x.At < best.cut }), About: "what %d users chose last"}
-	m := marksOf(d)
-	for _, k := range draw(len(best.users), of.Users, of.Seed, func(k int) uint64 { return m.users[best.users[k]] }) {
+	m := d.Marks()
+	for _, k := range draw(len(best.users), of.Users, of.Seed, func(k int) uint64 { return m.Users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
 	}
 	return h
@@ -145,16 +145,16 @@ func choosersAfter(d *feedback.Dataset, cut uint32) *choosers {
 // held are, by user, the items that are held out, in order.
 type held map[int32][]int32
 
-// without asks each user for the items that are held out, from all that is not.
-func without(d *feedback.Dataset, gone held, about string) *Holdout {
+// without asks each user of those for the items that are held out, from all that is not.
+func without(d *feedback.Dataset, users []int, gone held, about string) *Holdout {
 	h := &Holdout{About: about}
 	h.Past = d.Keep(func(x feedback.Entry) bool {
 		_, out := slices.BinarySearch(gone[x.User], x.Item)
 		return !out
 	})
-	for user := range int32(d.Users()) {
-		if items := gone[user]; len(items) > 0 {
-			h.ask(user, items)
+	for _, user := range users {
+		if items := gone[int32(user)]; len(items) > 0 {
+			h.ask(int32(user), items)
 		}
 	}
 	return h
@@ -162,19 +162,22 @@ func without(d *feedback.Dataset, gone held, about string) *Holdout {
 
 // holdRandom holds out some of the items of some users, two at least being left.
 func holdRandom(d *feedback.Dataset, of Sample) *Holdout {
-	m := marksOf(d)
-	gone := held{}
-	for _, user := range m.drawUsers(of) {
+	m := d.Marks()
+	users, gone := drawUsers(m, of), held{}
+	for _, user := range users {
 		columns, _ := d.ByUser().Row(int32(user))
 		n := min(max(1, int(randomShare*float64(len(columns))+.5)), len(columns)-2)
 		if n < 1 {
 			continue
 		}
-		for _, k := range draw(len(columns), n, of.Seed, func(k int) uint64 { return hashed(m.users[user], m.items[columns[k]]) }) {
-			gone[int32(user)] = append(gone[int32(user)], columns[k])
+		var items []int32
+		for _, k := range draw(len(columns), n, of.Seed, func(k int) uint64 { return feedback.Lot(m.Users[user], m.Items[columns[k]]) }) {
+			items = append(items, columns[k])
 		}
+		slices.Sort(items)
+		gone[int32(user)] = items
 	}
-	return without(d, gone, "some items of %d users")
+	return without(d, users, gone, "some items of %d users")
 }
 
 // holdLast holds out the last of the items in which each of some users showed the most
@@ -184,8 +187,8 @@ func holdLast(d *feedback.Dataset, of Sample) *Holdout {
 	for _, x := range d.Entries() {
 		strongest = max(strongest, x.Weight)
 	}
-	m := marksOf(d)
-	lot := func(x feedback.Entry) uint64 { return hashed(m.users[x.User], m.items[x.Item]) }
+	m := d.Marks()
+	lot := func(x feedback.Entry) uint64 { return feedback.Lot(m.Users[x.User], m.Items[x.Item]) }
 	last := map[int32]feedback.Entry{}
 	for _, x := range d.Entries() {
 		if x.Weight != strongest {
@@ -195,21 +198,21 @@ func holdLast(d *feedback.Dataset, of Sample) *Holdout {
 			last[x.User] = x
 		}
 	}
-	gone := held{}
-	for _, user := range m.drawUsers(of) {
+	users, gone := drawUsers(m, of), held{}
+	for _, user := range users {
 		columns, _ := d.ByUser().Row(int32(user))
 		if x, ok := last[int32(user)]; ok && len(columns) > 1 {
 			gone[x.User] = []int32{x.Item}
 		}
 	}
-	return without(d, gone, "the last choice of %d users")
+	return without(d, users, gone, "the last choice of %d users")
 }
 
 // holdNext holds out the last visits, and asks for each of their clicks by those before it.
 func holdNext(d *feedback.Dataset, of Sample) *Holdout {
 	cut := timesOf(d).at(1 - nextShare)
 	h := &Holdout{Past: d.Keep(func(x feedback.Entry) bool { return x.At < cut }), About: "%d next clicks of the last visits"}
-	m := marksOf(d)
+	m := d.Marks()
 	var all []Case
 	var lots []uint64
 	for user, clicks := range d.InTime() {
@@ -225,16 +228,11 @@ func holdNext(d *feedback.Dataset, of Sample) *Holdout {
 			} else {
 				c.Unknown = 1
 			}
-			all, lots = append(all, c), append(lots, hashed(m.users[user], uint64(k)))
+			all, lots = append(all, c), append(lots, feedback.Lot(m.Users[user], uint64(k)))
 		}
 	}
 	for _, k := range draw(len(all), of.Clicks, of.Seed, func(k int) uint64 { return lots[k] }) {
 		h.Cases = append(h.Cases, all[k])
 	}
 	return h
-}
-
-// drawUsers draws those who are evaluated.
-func (m marks) drawUsers(of Sample) []int {
-	return draw(len(m.users), of.Users, of.Seed, func(k int) uint64 { return m.users[k] })
 }

@@ -1,15 +1,18 @@
 package spectral
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/dense"
 	"github.com/attune-shop/attune/model/parallel"
 )
@@ -30,15 +33,15 @@ const (
 )
 
 // decompose finds V by subspace iteration from random vectors, an eighth and 16 more of them
-// than asked for, each of other items and so orthogonal to all others: in each round a
-// Chebyshev polynomial of P, small below the least eigenvalue found so far and steep above it,
+// than asked for, each of other items and so orthogonal to all others, whose items the marks and
+// the seed draw: in each round a Chebyshev polynomial of P, small below the least eigenvalue found so far and steep above it,
 // is applied to them (Zhou, Saad et al. 2006), they are made orthogonal, and turned such that
 // each is an eigenvector as far as the space that they span has one (Rayleigh-Ritz). With l
 // vectors: O(rounds (pairs l + items l^2 + l^3)), 8 items l bytes.
 //
 // Whether an eigenvalue is found depends on those after it: where they fall slowly the last
 // ones are mixtures, which a low-pass hardly minds.
-func (s *spectrum) decompose(ctx context.Context, k int, seed int64, workers int, done func(float64)) error {
+func (s *spectrum) decompose(ctx context.Context, k int, marks []uint64, seed int64, workers int, done func(float64)) error {
 	var active []int32
 	for i, degree := range s.degrees {
 		if degree > 0 {
@@ -50,7 +53,9 @@ func (s *spectrum) decompose(ctx context.Context, k int, seed int64, workers int
 	e := &eigen{spectrum: s, workers: workers, memory: s.newBlocks(workers)}
 	e.q, e.y = dense.Zeros(s.items.Len(), l), dense.Zeros(s.items.Len(), l)
 	random := rand.New(rand.NewPCG(uint64(seed), 2))
-	random.Shuffle(len(active), func(i, j int) { active[i], active[j] = active[j], active[i] })
+	slices.SortFunc(active, func(i, j int32) int {
+		return cmp.Compare(feedback.Lot(uint64(seed), marks[i]), feedback.Lot(uint64(seed), marks[j]))
+	})
 	for place, i := range active {
 		e.q.Data[int(i)*e.q.Stride+place%l] = float32(random.NormFloat64())
 	}

@@ -67,7 +67,7 @@ func newSpectrum(ctx context.Context, d *feedback.Dataset, k int, seed int64, wo
 	}
 	normalize(&s.users, s.loads, s.degrees)
 	normalize(&s.items, s.degrees, s.loads)
-	err := s.decompose(ctx, k, seed, workers, done)
+	err := s.decompose(ctx, k, d.Marks().Items, seed, workers, done)
 	return s, err
 }
 
