@@ -19,6 +19,12 @@ import (
 const timeHelp = "now and ages can only be compared with < <= > >=: an age with a duration, as in " +
 	"last_purchase.age > duration('720h'), and now with a time; now - a time is an age, and now takes + and - a duration"
 
+// seedHelp says how likeness is read, and maxSeeds bounds to how many segments: the rule of each is asked, too.
+const (
+	seedHelp = "the rule has to name the segment, as in likeness['vip'] >= 0.95 or likeness_rank['vip'] <= 1000"
+	maxSeeds = 10
+)
+
 // ofTime finds the types of time among what a call was applied to, as the checker says it.
 var ofTime = regexp.MustCompile(`applied to '.*\b(now|age)\b.*'`)
 
@@ -60,6 +66,10 @@ func checkUse(checked *ast.AST) error {
 		switch {
 		case mentionsTime(checked.GetType(e.ID())) && !compared[function]:
 			refuse(e, timeHelp)
+		case ofSeeds[variable(checked, e)]:
+			if _, named := constantKey(e); !named {
+				refuse(e, seedHelp)
+			}
 		case (function == operators.Equals || function == operators.NotEquals) && checked.GetType(e.ID()).Kind() == types.MapKind:
 			refuse(e, "maps are compared key by key")
 		}
@@ -68,7 +78,21 @@ func checkUse(checked *ast.AST) error {
 	if violations != nil {
 		return &event.InvalidError{Violations: violations}
 	}
+	if seeds := readsOf(checked).Seeds; len(seeds) > maxSeeds {
+		return event.Invalid(field, "reads likeness to %d segments; at most %d", len(seeds), maxSeeds)
+	}
 	return nil
+}
+
+// variable returns the name of the rule's variable that e is, "" where it is none, as that of a loop.
+func variable(checked *ast.AST, e ast.NavigableExpr) string {
+	switch {
+	case e.Kind() == ast.IdentKind && checked.ReferenceMap()[e.ID()] != nil:
+		return e.AsIdent()
+	case e.Kind() == ast.SelectKind && e.AsSelect().Operand().Kind() == ast.IdentKind && e.AsSelect().Operand().AsIdent() == whole:
+		return e.AsSelect().FieldName()
+	}
+	return ""
 }
 
 // use returns which function e is an operand of, "" where it is of none.

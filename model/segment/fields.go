@@ -37,6 +37,12 @@ func variables() rule.Fields {
 		"last_purchase": momentField((*rule.User).LastPurchase),
 		"rfm":           rule.Object(rfmMessage, func(s *Subject) ref.Val { return rfmMessage.Of(s) }),
 		"likelihood":    rule.Object(likelihoodMessage, func(s *Subject) ref.Val { return likelihoodMessage.Of(s) }),
+		"likeness": rule.Map(cel.DoubleType, nil, func(s *Subject) rule.Table {
+			return &likenessTable{s, func(l *Likeness) ref.Val { return types.Double(l.Share) }}
+		}),
+		"likeness_rank": rule.Map(cel.IntType, nil, func(s *Subject) rule.Table {
+			return &likenessTable{s, func(l *Likeness) ref.Val { return types.Int(l.Rank) }}
+		}),
 	})
 	return all
 }
@@ -182,3 +188,33 @@ var likelihoodMessage = rule.NewMessage("attune.v1.Likelihood", rule.Fields{
 		return types.Double(s.likely.p), true
 	}),
 })
+
+// likenessTable is one figure of a subject's likeness to segments, by their ids. Rules name the ids.
+type likenessTable struct {
+	subject *Subject
+	figure  func(*Likeness) ref.Val
+}
+
+// Find implements rule.Table.
+func (t *likenessTable) Find(segmentID string) (ref.Val, bool) {
+	s := t.subject
+	if s.Likeness == nil {
+		return nil, false
+	}
+	l, asked := s.likenesses[segmentID]
+	if !asked {
+		l = s.Likeness(segmentID)
+		if s.likenesses == nil {
+			s.likenesses = map[string]Likeness{}
+		}
+		s.likenesses[segmentID] = l
+	}
+	if !l.Until.IsZero() {
+		s.trace.Hold(l.Until.UnixMicro())
+	}
+	s.user.FirstSeen() // it goes by all that is kept, from the first event on
+	return t.figure(&l), l.Known
+}
+
+// Keys implements rule.Table.
+func (t *likenessTable) Keys() []string { return nil }

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -82,6 +83,11 @@ func asked(s *feature.State, now time.Time, months int) *Subject {
 		hour := now.Truncate(time.Hour)
 		return float64(hour.Hour()%5+int(s.Events())%3) / 10, hour.Add(time.Hour)
 	}
+	subject.Likeness = func(id string) Likeness {
+		half := now.Truncate(30 * time.Minute)
+		is := half.Minute() == 0 // a member, by a rule of its own
+		return Likeness{Known: id == "vip" && !is, Share: float64(s.Events()%4) / 4, Rank: s.Events() % 5, Until: half.Add(30 * time.Minute)}
+	}
 	return subject
 }
 
@@ -111,7 +117,7 @@ func anyRule(t *rapid.T, depth int) string {
 	kind := func() string { return pick("purchase", "refund", "add_to_cart", "view_item", "quiz", "never") }
 	absolute := func() string { return fmt.Sprintf("timestamp('%s')", anyTime(t).Add(50*days).Format(time.RFC3339Nano)) }
 	seen := func() string { return pick("first_seen", "last_seen", "last_purchase") }
-	switch rapid.IntRange(0, 21).Draw(t, "atom") {
+	switch rapid.IntRange(0, 22).Draw(t, "atom") {
 	case 0:
 		return fmt.Sprintf("event_counts['%s'] %s %d", kind(), equal(), number(4))
 	case 1:
@@ -142,6 +148,8 @@ func anyRule(t *rapid.T, depth int) string {
 		return fmt.Sprintf("likelihood.purchase_7d %s 0.%d", equal(), number(6))
 	case 14:
 		return fmt.Sprintf("traits['%s'] %s 'gold'", pick("tier", "other"), pick("==", "!="))
+	case 22:
+		return fmt.Sprintf("%s['%s'] %s %d", pick("likeness", "likeness_rank"), pick("vip", "other"), compare(), number(4))
 	case 15:
 		return fmt.Sprintf("size(cart_item_ids) %s %d", equal(), number(2))
 	case 16:
@@ -320,9 +328,11 @@ func TestReads(t *testing.T) {
 		{"affinity['x'] > 0.1", all, Reads{Catalog: true}},
 		{"likelihood.purchase_7d > 0.1", all, Reads{Likelihood: true}},
 		{"[1].all(x, cart_item_ids == [])", all, Reads{}},
+		{"likeness['x'] > 0.1", all, Reads{Seeds: []string{"x"}}},
+		{"'y' in likeness || has(likeness.x) || likeness_rank['x'] < 9 || likeness['z'] > 0.5", all, Reads{Seeds: []string{"x", "y", "z"}}},
 	} {
 		reads := mustRule(t, c, tc.rule).Reads()
-		if tc.other.types = reads.types; reads != tc.other {
+		if tc.other.types = reads.types; !reflect.DeepEqual(reads, tc.other) {
 			t.Errorf("%s: %+v", tc.rule, reads)
 		}
 		for _, kind := range all {

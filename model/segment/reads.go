@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"slices"
+
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -18,6 +20,8 @@ type Reads struct {
 	Catalog bool
 	// Likelihood says that another model of likely buyers can.
 	Likelihood bool
+	// Seeds are the ids, in order, of segments of which another profile can, and another rule.
+	Seeds []string
 	// Scale says that another Scale can.
 	Scale bool
 }
@@ -55,13 +59,23 @@ var reads = map[string]Reads{
 	"affinity":                  {types: allTypes, Catalog: true},
 	"brand_affinity":            {types: allTypes, Catalog: true},
 	"likelihood":                {types: allTypes, Likelihood: true},
+	"likeness":                  {types: allTypes},
+	"likeness_rank":             {types: allTypes},
 }
+
+// ofSeeds are the variables that are read segment by segment.
+var ofSeeds = map[string]bool{"likeness": true, "likeness_rank": true}
 
 func (r *Reads) add(other Reads) {
 	r.types |= other.types
 	r.Catalog = r.Catalog || other.Catalog
 	r.Likelihood = r.Likelihood || other.Likelihood
 	r.Scale = r.Scale || other.Scale
+	for _, id := range other.Seeds {
+		if at, known := slices.BinarySearch(r.Seeds, id); !known {
+			r.Seeds = slices.Insert(r.Seeds, at, id)
+		}
+	}
 }
 
 // readsOf finds what a rule reads. A variable of a loop that bears the name of one of the rule's
@@ -76,11 +90,15 @@ func readsOf(checked *ast.AST) Reads {
 		if parent, ok := e.Parent(); ok && name == whole && parent.Kind() == ast.SelectKind {
 			name = parent.AsSelect().FieldName()
 		}
-		if key, ok := constantKey(e); ok && name == "event_counts" {
+		key, ok := constantKey(e)
+		if ok && name == "event_counts" {
 			all.add(Reads{types: bit(event.Canonical(key))})
 			return false
 		}
 		all.add(reads[name])
+		if ok && ofSeeds[name] {
+			all.add(Reads{Seeds: []string{key}})
+		}
 		return false
 	})
 	return all

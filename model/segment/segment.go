@@ -57,12 +57,26 @@ type Subject struct {
 	// Likelihood returns the chance of a purchase within seven days, and until when that is the answer
 	// while nothing else changes (the zero time: for good). It is not known where this is nil.
 	Likelihood func() (p float64, until time.Time)
+	// Likeness returns how like the members of a segment the user is. It is not known where this is nil.
+	Likeness func(segmentID string) Likeness
 
-	trace    rule.Trace
-	user     rule.User
-	prepared bool
-	rfm      *rfm
-	likely   *likelihood
+	trace      rule.Trace
+	user       rule.User
+	prepared   bool
+	rfm        *rfm
+	likely     *likelihood
+	likenesses map[string]Likeness
+}
+
+// Likeness is how like the members of a segment somebody else is, among all others.
+type Likeness struct {
+	// Known is false of the members themselves, and where nothing was learned of the segment.
+	Known bool
+	// Share of others is less like members than the user. Rank others are at least as like, the user included.
+	Share float64
+	Rank  int64
+	// Until is until when all that is the answer while nothing of the user changes; the zero time: for good.
+	Until time.Time
 }
 
 // prepare makes the user that rules read, once.

@@ -69,6 +69,9 @@ func subject(s *feature.State, now time.Time) *Subject {
 			return map[string]float64{"Lighting": 0.75, "Sofas": 0.25}, map[string]float64{"Lumen": 1}
 		},
 		Likelihood: func() (float64, time.Time) { return 0.4, now.Add(time.Hour) },
+		Likeness: func(id string) Likeness {
+			return Likeness{Known: id != "other", Share: 0.9, Rank: 12, Until: map[string]time.Time{"vip": now.Add(2 * time.Hour), "other": now.Add(3 * time.Hour)}[id]}
+		},
 	}
 }
 
@@ -122,6 +125,9 @@ func TestEvaluate(t *testing.T) {
 		{"has(last_purchase) && has(last_purchase_at) && last_purchase.at == last_purchase_at", true, forGood},
 		{"recent_items[0].item_id == 'lamp' && recent_items.size() == 5", true, forGood},
 		{"likelihood.purchase_7d >= 0.3 && has(likelihood.purchase_7d)", true, noon.Add(time.Hour)},
+		{"likeness['big'] >= 0.9 && likeness_rank['big'] <= 12 && has(likeness.big)", true, forGood},
+		{"likeness['vip'] >= 0.9 && 'vip' in likeness_rank", true, noon.Add(2 * time.Hour)},
+		{"likeness['other'] < 2.0", false, noon.Add(3 * time.Hour)},
 		{"dyn(purchases).d30 == 1", true, midnight(20)},
 		{"purchases == types[2].counts && !(purchases == types[1].counts)", true, midnight(6)},
 		// Of what is not read nothing is noted.
@@ -166,32 +172,41 @@ func TestNobodyYet(t *testing.T) {
 
 func TestRuleRefuses(t *testing.T) {
 	c := compiler(t)
+	many := ""
+	for n := range 11 {
+		many += fmt.Sprintf(" || likeness['%d'] > 0.5", n)
+	}
 	for text, want := range map[string]string{
-		"":                           "line 1, column",
-		"purchases.d30":              "must be bool",
-		"purchases.d31 > 1":          "line 1, column 10: undefined field 'd31'",
-		"true &&\n shop.open":        "line 2, column 2: undeclared reference to 'shop'",
-		"item.brand == 'x'":          "undeclared reference to 'item'",
-		"has(last_purchas)":          "invalid argument to has()",
-		"last_purchase.age > 30":     "an age with a duration",
-		"last_purchase.age == now":   "an age with a duration",
-		"now == now":                 "line 1, column 1: now and ages can only",
-		"now > now":                  "now with a time",
-		"now.getFullYear() == 2026":  "now with a time",
-		"string(now) == ''":          "now with a time",
-		"dyn(now) == 3":              "now and ages can only",
-		"[now].size() == 1":          "now and ages can only",
-		"now":                        "now and ages can only",
-		"(true ? now : now) > now":   "now with a time",
-		"{'a': last_seen.age} == {}": "now and ages can only",
-		"last_seen.age in [1]":       "no matching overload",
-		"likeness['vip'] > 0.5":      "undeclared reference to 'likeness'",
-		"event_counts == {'a': 1}":   "key by key",
-		"{'a': 1} != event_counts":   "key by key",
-		"user_id.matches('(')":       "missing closing",
-		"@subject.user_id == 'x'":    "line 1",
-		"attune.v1.User{} == dyn(1)": "",
-		strings.Repeat("a", 5000):    "at most 4096",
+		"":                                     "line 1, column",
+		"purchases.d30":                        "must be bool",
+		"purchases.d31 > 1":                    "line 1, column 10: undefined field 'd31'",
+		"true &&\n shop.open":                  "line 2, column 2: undeclared reference to 'shop'",
+		"item.brand == 'x'":                    "undeclared reference to 'item'",
+		"has(last_purchas)":                    "invalid argument to has()",
+		"last_purchase.age > 30":               "an age with a duration",
+		"last_purchase.age == now":             "an age with a duration",
+		"now == now":                           "line 1, column 1: now and ages can only",
+		"now > now":                            "now with a time",
+		"now.getFullYear() == 2026":            "now with a time",
+		"string(now) == ''":                    "now with a time",
+		"dyn(now) == 3":                        "now and ages can only",
+		"[now].size() == 1":                    "now and ages can only",
+		"now":                                  "now and ages can only",
+		"(true ? now : now) > now":             "now with a time",
+		"{'a': last_seen.age} == {}":           "now and ages can only",
+		"last_seen.age in [1]":                 "no matching overload",
+		"likeness[user_id] > 0.5":              "line 1, column 1: the rule has to name the segment",
+		"size(likeness_rank) > 0":              "name the segment",
+		"has(likeness)":                        "name the segment",
+		"dyn(likeness)['vip'] > 0.5":           "name the segment",
+		"likeness.all(k, true)":                "name the segment",
+		"event_counts == {'a': 1}":             "key by key",
+		"{'a': 1} != event_counts":             "key by key",
+		"user_id.matches('(')":                 "missing closing",
+		"@subject.user_id == 'x'":              "line 1",
+		"attune.v1.User{} == dyn(1)":           "",
+		strings.Repeat("a", 5000):              "at most 4096",
+		"likeness['a'] > likeness['b']" + many: "to 13 segments; at most 10",
 		"recent_items.all(a, recent_items.all(b, a.item_id != b.item_id))":     "may cost more than 50000",
 		"recent_items.all(a, types.all(b, spent.all(c, a.item_id != b.type)))": "may cost more",
 	} {

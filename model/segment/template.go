@@ -188,6 +188,14 @@ var templates = []Template{
 		`affinity[%[1]s] >= %[2]s && last_seen.age <= duration("%[3]sh")`,
 	},
 	{
+		"lookalikes", "Who is most like the members of another segment, and none of them",
+		[]Parameter{
+			{Name: "segment_id", Description: "the other segment", Kind: Text, Min: 1, Max: 128},
+			wholeNumber("size", "how many users, about", 1_000, 1_000_000_000),
+		},
+		`likeness_rank[%[1]s] <= %[2]s`,
+	},
+	{
 		"likely_buyers", "Who will probably buy within seven days",
 		[]Parameter{share("p", "the chance, at least", 0.2)},
 		`likelihood.purchase_7d >= %[1]s`,

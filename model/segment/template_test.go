@@ -15,11 +15,11 @@ import (
 func TestTemplates(t *testing.T) {
 	c := compiler(t)
 	given := map[string]map[string]any{
-		"rfm_class": {"class": PotentialLoyalists}, "category_browsers": {"category": "Lighting"},
+		"rfm_class": {"class": PotentialLoyalists}, "category_browsers": {"category": "Lighting"}, "lookalikes": {"segment_id": "vip", "size": 12},
 	}
 	want := map[string]bool{
 		"rfm_class": true, "cart_abandoners": true, "lapsed": false, "new": false, "high_value": true, "category_browsers": true,
-		"likely_buyers": true, "never_bought": false, "repeat_buyers": true,
+		"lookalikes": true, "likely_buyers": true, "never_bought": false, "repeat_buyers": true,
 	}
 	for _, template := range Templates() {
 		text, err := template.Rule(given[template.Name])
@@ -89,6 +89,7 @@ func TestTemplateRefuses(t *testing.T) {
 		{"lapsed", map[string]any{"days": 3}, "parameters.days: is no parameter of lapsed"},
 		{"likely_buyers", map[string]any{"p": math.NaN()}, "must be a number"},
 		{"likely_buyers", map[string]any{"p": 1.1}, "between 0 and 1"},
+		{"lookalikes", map[string]any{"size": 5}, "parameters.segment_id: must be given"},
 		{"category_browsers", nil, "parameters.category: must be given"},
 		{"category_browsers", map[string]any{"category": "\xff"}, "UTF-8"},
 		{"category_browsers", map[string]any{"category": strings.Repeat("x", 3000)}, "bytes"},
