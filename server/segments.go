@@ -32,27 +32,45 @@ func (s *Server) openSegments(
 	if stores.Shared() {
 		s.background(ctx, book.Follow)
 	}
-	buyers, err := audience.OpenBuyers(ctx, audience.Options{History: kept, Store: stores, Now: now, Logger: s.logger})
-	if err != nil {
-		return nil, nil, fmt.Errorf("load the model of likely buyers: %w", err)
-	}
-	if stores.Shared() {
-		s.background(ctx, buyers.Follow)
-	}
-	s.background(ctx, func(running context.Context) { buyers.Tend(running, book) })
-	subjects := &segment.Subjects{Book: book, Catalog: shelf, Weights: cfg.weights(), Buyers: buyers}
-	var retain func(*feature.State) *feature.State
+	subjects := &segment.Subjects{Book: book, Catalog: shelf, Weights: cfg.weights()}
+	crowd := &audience.Crowd{Users: past, People: kept}
 	if months := cfg.Retention; months > 0 {
 		subjects.Horizon = func(at time.Time) time.Time { return retention.Horizon(at, months) }
-		retain = func(state *feature.State) *feature.State { return state.Since(subjects.Horizon(now())) }
+		crowd.Retain = func(state *feature.State) *feature.State { return state.Since(subjects.Horizon(now())) }
+	}
+	if err := s.openAudience(ctx, subjects, stores, kept, crowd, now); err != nil {
+		return nil, nil, err
 	}
 	publisher := membership.Open(ctx, membership.Options{
 		Log: past, People: kept, Store: stores, Book: book, Subject: subjects.Of, Basis: subjects.Basis,
-		Retain: retain, Now: now, Logger: s.logger,
+		Retain: crowd.Retain, Now: now, Logger: s.logger,
 	})
 	s.closing = append(s.closing, publisher.Close)
 	return segment.New(segment.Options{
-		People: kept, Users: past, Book: book, Rules: compiler, Publisher: publisher,
-		Reader: membership.NewReader(stores), Subjects: subjects, Retain: retain, Now: now,
+		People: kept, Crowd: crowd, Book: book, Rules: compiler, Publisher: publisher,
+		Reader: membership.NewReader(stores), Subjects: subjects, Now: now,
 	}), book, nil
+}
+
+// openAudience opens what subjects know by learning, and has it learned and followed.
+func (s *Server) openAudience(
+	ctx context.Context, subjects *segment.Subjects, stores store.Stores, past retention.History, crowd *audience.Crowd, now func() time.Time,
+) (err error) {
+	subjects.Buyers, err = audience.OpenBuyers(ctx, audience.BuyersOptions{History: past, Store: stores, Now: now, Logger: s.logger})
+	if err != nil {
+		return fmt.Errorf("load the model of likely buyers: %w", err)
+	}
+	subjects.Lookalikes, err = audience.OpenLookalikes(ctx, audience.LookalikesOptions{
+		Crowd: crowd, Book: subjects.Book, Subject: subjects.Of, Weights: subjects.Weights, Store: stores, Now: now, Logger: s.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("load the models of lookalikes: %w", err)
+	}
+	if stores.Shared() {
+		s.background(ctx, subjects.Buyers.Follow)
+		s.background(ctx, subjects.Lookalikes.Follow)
+	}
+	s.background(ctx, func(running context.Context) { subjects.Buyers.Tend(running, subjects.Book) })
+	s.background(ctx, subjects.Lookalikes.Tend)
+	return nil
 }

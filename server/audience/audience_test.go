@@ -163,7 +163,7 @@ func enough() *past {
 
 func openBuyers(t *testing.T, h History, m *memory) *Buyers {
 	t.Helper()
-	b, err := OpenBuyers(t.Context(), Options{History: h, Store: m, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	b, err := OpenBuyers(t.Context(), BuyersOptions{History: h, Store: m, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,17 +181,17 @@ func TestLearn(t *testing.T) {
 	if second, err := two.Learn(t.Context()); err != nil || second.Version != 2 {
 		t.Errorf("learned %+v: %v", second, err)
 	}
-	if err := one.kept.refresh(t.Context()); err != nil || one.Current().Version != 2 {
+	if err := one.learner.refresh(t.Context()); err != nil || one.Current().Version != 2 {
 		t.Errorf("found %+v: %v", one.Current(), err)
 	}
 	if third := openBuyers(t, enough(), m).Current(); third.Version != 2 || third.Report.All.Model.AUC != first.Report.All.Model.AUC || third.Model == nil {
 		t.Errorf("opened %+v", third)
 	}
-	m.holders[buyersLease] = "another"
+	m.holders[buyersName] = "another"
 	if _, err := one.Learn(t.Context()); !errors.Is(err, event.ErrBusy) {
 		t.Errorf("while another learns: %v", err)
 	}
-	delete(m.holders, buyersLease)
+	delete(m.holders, buyersName)
 	if _, err := openBuyers(t, &past{}, m).Learn(t.Context()); !errors.Is(err, propensity.ErrTooLittle) {
 		t.Errorf("from nothing: %v", err)
 	}
@@ -207,8 +207,8 @@ func TestKept(t *testing.T) {
 		`{"form":1`:             event.ErrCorrupt,
 	} {
 		m := newMemory()
-		m.values[buyersRegister], m.versions[buyersRegister] = []byte(text), 3
-		k := kept[BuyersModel]{registers: m, name: buyersRegister}
+		m.values[buyersName], m.versions[buyersName] = []byte(text), 3
+		k := kept[BuyersModel]{registers: m, name: buyersName}
 		if err := k.refresh(t.Context()); !errors.Is(err, want) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -222,8 +222,8 @@ func TestKept(t *testing.T) {
 		}
 	}
 	m := newMemory()
-	k := kept[BuyersModel]{registers: m, name: buyersRegister}
-	m.versions[buyersRegister]++
+	k := kept[BuyersModel]{registers: m, name: buyersName}
+	m.versions[buyersName]++
 	if _, err := k.replace(t.Context(), func(*BuyersModel) *BuyersModel { return &BuyersModel{} }); !errors.Is(err, event.ErrBusy) {
 		t.Errorf("in the place of what was not read: %v", err)
 	}

@@ -3,7 +3,6 @@ package audience
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -11,23 +10,19 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/propensity"
-	"github.com/attune-shop/attune/store"
-	"github.com/attune-shop/attune/store/lease"
+	"github.com/attune-shop/attune/store/membership"
 )
 
 const (
-	// buyersRegister holds the model, buyersLease is held by who learns one.
-	buyersRegister = "likely-buyers"
-	buyersLease    = "likely-buyers"
+	// buyersName is that of the register which holds the model, and of the lease held by who learns one.
+	buyersName = "likely-buyers"
 	// seed draws samples and intervals: the same history gives the same model.
 	seed = 1
 )
 
 // BuyersModel is what was learned of likely buyers. It is immutable.
 type BuyersModel struct {
-	// Version counts what was learned, from 1 on.
-	Version   int64     `json:"version"`
-	LearnedAt time.Time `json:"learned_at"`
+	Stamp
 	// Users and Events are those of the history that it was learned from.
 	Users  int64              `json:"users"`
 	Events int64              `json:"events"`
@@ -35,14 +30,12 @@ type BuyersModel struct {
 	Model  *propensity.Model  `json:"model"`
 }
 
-// Store is where what is learned is kept.
-type Store interface {
-	store.Registers
-	store.Leases
+func (m *BuyersModel) worth() (auc, baseline float64) {
+	return m.Report.All.Model.AUC, m.Report.All.Recency.AUC
 }
 
-// Options are what Buyers are made of.
-type Options struct {
+// BuyersOptions are what Buyers are made of.
+type BuyersOptions struct {
 	History History
 	Store   Store
 	// Now is the clock.
@@ -52,79 +45,59 @@ type Options struct {
 
 // Buyers learns who is likely to buy. Its methods may be called concurrently.
 type Buyers struct {
-	options Options
-	kept    kept[BuyersModel]
+	options BuyersOptions
+	learner *learner[BuyersModel, *BuyersModel]
 }
 
-// OpenBuyers reads what was learned. What cannot be read is logged and done without: it is learned
-// again.
-func OpenBuyers(ctx context.Context, options Options) (*Buyers, error) {
-	b := &Buyers{options: options, kept: kept[BuyersModel]{registers: options.Store, name: buyersRegister}}
-	err := b.kept.refresh(ctx)
-	if errors.Is(err, event.ErrCorrupt) || errors.Is(err, event.ErrNewerVersion) {
-		options.Logger.ErrorContext(ctx, "the model of likely buyers is not understood and left alone", "error", err)
-		err = nil
-	}
-	return b, err
+// OpenBuyers reads what was learned.
+func OpenBuyers(ctx context.Context, options BuyersOptions) (*Buyers, error) {
+	l := newLearner[BuyersModel](buyersName, "likely buyers", options.Store, options.Now, options.Logger)
+	return &Buyers{options: options, learner: l}, l.open(ctx)
 }
 
 // Current returns the newest model that is known here, nil where there is none.
-func (b *Buyers) Current() *BuyersModel { return b.kept.current.Load() }
+func (b *Buyers) Current() *BuyersModel { return b.learner.current.Load() }
 
 // Learn learns a model, stores it, and puts it in service here. One process learns at a time; another
 // gets event.ErrBusy. An error wraps propensity.ErrTooLittle where the history does not suffice.
 func (b *Buyers) Learn(ctx context.Context) (*BuyersModel, error) {
-	return b.learn(ctx, func(*BuyersModel) bool { return true })
+	return b.learner.learn(ctx, always, b.fit)
 }
 
-// learn learns where that is still due once the lease is held: another process may have learned
-// a moment ago. Then it returns what that learned.
-func (b *Buyers) learn(ctx context.Context, due func(*BuyersModel) bool) (*BuyersModel, error) {
-	held, err := lease.Take(ctx, b.options.Store, buyersLease, b.options.Logger)
-	if err != nil {
-		return nil, fmt.Errorf("learning likely buyers is %w", err)
-	}
-	defer held.End()
-	if err := b.kept.refresh(ctx); err != nil && !errors.Is(err, event.ErrCorrupt) {
-		return nil, err
-	}
-	if model := b.Current(); !due(model) {
-		return model, nil
-	}
-	learned, err := b.fit(held.Context())
-	if err == nil {
-		err = held.Renew()
-	}
-	if err == nil {
-		learned, err = b.kept.replace(held.Context(), func(before *BuyersModel) *BuyersModel {
-			learned.Version = 1
-			if before != nil {
-				learned.Version = before.Version + 1
+// Follow looks for what other processes learned until ctx ends, for as long as others share the store.
+func (b *Buyers) Follow(ctx context.Context) { follow(ctx, b.options.Logger, b.learner.refresh) }
+
+// Tend learns a model whenever a segment reads one and there is none, or an old one, until ctx ends:
+// at once for the first such segment, and then once a day.
+func (b *Buyers) Tend(ctx context.Context, book *membership.Book) {
+	tend(ctx, book, b.options.Now, b.options.Logger, func(e *membership.Edition) []task {
+		for _, rule := range e.Rules {
+			if rule != nil && rule.Reads().Likelihood {
+				return []task{{b.learner.what, b.learnOld}}
 			}
-			return learned
-		})
+		}
+		return nil
+	})
+}
+
+// learnOld learns a model where there is none, or an old one.
+func (b *Buyers) learnOld(ctx context.Context) error {
+	if !b.learner.old(b.Current()) {
+		return nil
 	}
-	if cause := context.Cause(held.Context()); err != nil && errors.Is(cause, lease.ErrLost) {
-		err = fmt.Errorf("learning likely buyers stopped: %w", cause)
-	}
-	if err != nil {
-		return nil, err
-	}
-	b.options.Logger.InfoContext(ctx, "likely buyers learned", "version", learned.Version, "users", learned.Users,
-		"auc", learned.Report.All.Model.AUC, "recency_auc", learned.Report.All.Recency.AUC)
-	return learned, nil
+	_, err := b.learner.learn(ctx, b.learner.old, b.fit)
+	return err
 }
 
 // fit learns a model from the history.
 func (b *Buyers) fit(ctx context.Context) (*BuyersModel, error) {
-	now := b.options.Now().UTC().Truncate(time.Microsecond)
 	g, err := gather(ctx, b.options.History)
 	if err != nil {
 		return nil, err
 	}
 	// In a history that ended a while ago nobody bought since: that is not to be learned.
 	to := g.to
-	if to.After(now) {
+	if now := b.options.Now().UTC().Truncate(time.Microsecond); to.After(now) {
 		to = now
 	}
 	samples, err := propensity.NewSamples(g.from, to, seed)
@@ -140,7 +113,7 @@ func (b *Buyers) fit(ctx context.Context) (*BuyersModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BuyersModel{LearnedAt: now, Users: g.users, Events: g.events, Report: report, Model: model}, nil
+	return &BuyersModel{Users: g.users, Events: g.events, Report: report, Model: model}, nil
 }
 
 // UnmarshalJSON holds what is read to being whole.

@@ -1,8 +1,9 @@
-// Package audience learns from the shop's history what rules of segments read beside the users: who
-// is likely to buy (buyers.go, over model/propensity). What is learned is one value in a register, with
-// a version (kept.go), so that all processes use the same, and segments are brought up to date where
-// it becomes another. One process at a time learns, under a lease: when it is asked to, and once a day
-// while a segment reads it (tend.go). gather.go reads the history, user by user.
+// Package audience learns from the shop what rules of segments read beside the users: who is likely to
+// buy (buyers.go, over model/propensity), and who is like the members of a segment (lookalikes.go, over
+// model/likeness). What is learned is one value in a register, with a version (kept.go), so that all processes
+// use the same, and segments are brought up to date where it becomes another. One process at a time learns,
+// under a lease (learner.go): when it is asked to, and once a day while a segment reads it (tend.go). gather.go
+// reads the history, user by user, and crowd.go the users as they are.
 package audience
 
 import (

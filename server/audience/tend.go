@@ -3,26 +3,26 @@ package audience
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/attune-shop/attune/model/event"
-	"github.com/attune-shop/attune/model/propensity"
 	"github.com/attune-shop/attune/store/membership"
 )
 
 const (
-	// lastsFor is how long a model is good for, and the wait after a history was too little.
+	// lastsFor is how long what was learned is good for, and the wait after there was too little.
 	lastsFor = 24 * time.Hour
 	// retryAfter is the wait after another error.
 	retryAfter = 10 * time.Minute
-	// lookEvery is the time between two looks whether a model has become too old.
+	// lookEvery is the time between two looks whether something has become too old.
 	lookEvery = time.Minute
 	// followEvery is the time between two looks for what other processes learned.
 	followEvery = time.Second
 )
 
-// Follow looks for what other processes learned until ctx ends, for as long as others share the store.
-func (b *Buyers) Follow(ctx context.Context) {
+// follow calls look again and again until ctx ends.
+func follow(ctx context.Context, logger *slog.Logger, look func(context.Context) error) {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
 	for {
@@ -31,25 +31,34 @@ func (b *Buyers) Follow(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := b.kept.refresh(ctx); err != nil && ctx.Err() == nil {
-			b.options.Logger.WarnContext(ctx, "what others learned of likely buyers cannot be seen", "error", err)
+		if err := look(ctx); err != nil && ctx.Err() == nil {
+			logger.WarnContext(ctx, "what others learned cannot be seen", "error", err)
 		}
 	}
 }
 
-// Tend learns a model whenever a segment reads one and there is none, or an old one, until ctx ends:
-// at once for the first such segment, and then once a day.
-func (b *Buyers) Tend(ctx context.Context, book *membership.Book) {
+// task is something that segments read and that is to be learned, where that is due.
+type task struct {
+	// name is the same for as long as another try would come to the same.
+	name string
+	try  func(context.Context) error
+}
+
+// tend tries what segments read until ctx ends: at once when the first one reads it, and then again and
+// again, but for a while after it failed.
+func tend(ctx context.Context, book *membership.Book, now func() time.Time, logger *slog.Logger, wanted func(*membership.Edition) []task) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	var next time.Time // no try before
+	next := map[string]time.Time{} // no try before, by name
 	for {
 		changed := book.Changed()
-		switch now := b.options.Now(); {
-		case !wanted(book.Current()):
-			next = time.Time{} // the first segment that reads it is not to wait
-		case b.due(b.Current()) && !now.Before(next):
-			next = now.Add(b.try(ctx))
+		before := next
+		next = map[string]time.Time{} // the first segment to read something is not to wait
+		for _, t := range wanted(book.Current()) {
+			next[t.name] = before[t.name]
+			if started := now(); !started.Before(before[t.name]) {
+				next[t.name] = started.Add(pause(ctx, t.name, t.try(ctx), logger))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -60,30 +69,16 @@ func (b *Buyers) Tend(ctx context.Context, book *membership.Book) {
 	}
 }
 
-// wanted tells whether a segment reads how likely a purchase is.
-func wanted(e *membership.Edition) bool {
-	for _, rule := range e.Rules {
-		if rule != nil && rule.Reads().Likelihood {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *Buyers) due(m *BuyersModel) bool {
-	return m == nil || b.options.Now().Sub(m.LearnedAt) >= lastsFor
-}
-
-// try learns where that is due, and returns for how long there is to be no other try.
-func (b *Buyers) try(ctx context.Context) time.Duration {
-	switch _, err := b.learn(ctx, b.due); {
+// pause returns for how long there is to be no other try after one that came to err.
+func pause(ctx context.Context, what string, err error, logger *slog.Logger) time.Duration {
+	switch {
 	case err == nil || errors.Is(err, event.ErrBusy) || ctx.Err() != nil:
 		return 0
-	case errors.Is(err, propensity.ErrTooLittle):
-		b.options.Logger.InfoContext(ctx, "likely buyers cannot be learned yet", "error", err)
+	case tooLittle(err):
+		logger.InfoContext(ctx, "cannot be learned yet", "what", what, "error", err)
 		return lastsFor
 	default:
-		b.options.Logger.ErrorContext(ctx, "likely buyers were not learned; will be tried again", "after", retryAfter, "error", err)
+		logger.ErrorContext(ctx, "was not learned; will be tried again", "what", what, "after", retryAfter, "error", err)
 		return retryAfter
 	}
 }

@@ -54,7 +54,7 @@ type preview struct {
 
 // run asks users, at most so many where most is above 0.
 func (p *preview) run(ctx context.Context, most int64) error {
-	return p.service.eachPerson(ctx, most, p.ask)
+	return p.service.options.Crowd.Each(ctx, most, p.ask)
 }
 
 func (p *preview) ask(people []history.Person) {

@@ -119,7 +119,7 @@ func (s *Service) scaleOfBuyers(ctx context.Context, currency string) (segment.S
 	var mu sync.Mutex
 	var days, purchases, spent []int64
 	now := s.options.Now()
-	err := s.eachPerson(ctx, 0, func(people []history.Person) {
+	err := s.options.Crowd.Each(ctx, 0, func(people []history.Person) {
 		var d, p, m []int64
 		for i := range people {
 			if since, count, worth := segment.Values(people[i].State, currency, now); count > 0 {

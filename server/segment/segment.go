@@ -8,36 +8,23 @@ import (
 	"time"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
-	"github.com/attune-shop/attune/model/event"
-	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/model/segment"
+	"github.com/attune-shop/attune/server/audience"
 	"github.com/attune-shop/attune/server/wire"
-	"github.com/attune-shop/attune/store/history"
 	"github.com/attune-shop/attune/store/membership"
 )
 
-// People tells who visitors are; *history.History does.
-type People interface {
-	Person(ctx context.Context, v event.Visitor) (history.Person, error)
-}
-
-// Users are all there are; *history.History has them.
-type Users interface {
-	EachUser(ctx context.Context, fn func(history.Sighting) error) error
-}
-
-// Options are what a Service is made of; only Retain may be left out.
+// Options are what a Service is made of.
 type Options struct {
-	People People
-	Users  Users
-	Book   *membership.Book
+	People audience.People
+	// Crowd is everybody, whom previews and scales ask.
+	Crowd *audience.Crowd
+	Book  *membership.Book
 	// Rules compiles what is not saved.
 	Rules     *segment.Compiler
 	Publisher *membership.Publisher
 	Reader    *membership.Reader
 	Subjects  *Subjects
-	// Retain leaves out of features what has expired; nil where nothing does.
-	Retain func(*feature.State) *feature.State
 	// Now is the clock.
 	Now func() time.Time
 }

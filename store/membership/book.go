@@ -35,11 +35,17 @@ type Edition struct {
 
 // Find returns a segment, or event.ErrNotFound.
 func (e *Edition) Find(id string) (*Segment, error) {
+	found, _, err := e.FindRule(id)
+	return found, err
+}
+
+// FindRule returns a segment with its rule, nil where this process cannot compile it, or event.ErrNotFound.
+func (e *Edition) FindRule(id string) (*Segment, *segment.Rule, error) {
 	at, found := e.find(id)
 	if !found {
-		return nil, fmt.Errorf("segment %q: %w", id, event.ErrNotFound)
+		return nil, nil, fmt.Errorf("segment %q: %w", id, event.ErrNotFound)
 	}
-	return &e.Segments[at], nil
+	return &e.Segments[at], e.Rules[at], nil
 }
 
 // Book is the definitions as this process knows them. Its methods may be called concurrently.
