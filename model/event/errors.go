@@ -16,6 +16,8 @@ var (
 	ErrExpired = errors.New("expired")
 	// ErrNoModel says that no model has been trained yet.
 	ErrNoModel = errors.New("no model")
+	// ErrInUse says that something else needs what was to be removed.
+	ErrInUse = errors.New("in use")
 	// ErrCorrupt says that stored bytes are damaged.
 	ErrCorrupt = errors.New("corrupt")
 	// ErrNewerVersion says that a newer Attune wrote what this one cannot read.

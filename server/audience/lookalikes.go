@@ -112,17 +112,10 @@ func (l *Lookalikes) Current(of *membership.Segment) *LookalikesModel {
 	return learned
 }
 
-// Newest looks for what other processes learned of a seed, and returns the newest model. Where there is none
-// the error wraps event.ErrNoModel.
+// Newest looks for what other processes learned of a seed, and returns the newest model, nil where there is none.
 func (l *Lookalikes) Newest(ctx context.Context, of *membership.Segment) (*LookalikesModel, error) {
-	if err := l.learner(of.ID).open(ctx); err != nil {
-		return nil, err
-	}
-	learned := l.Current(of)
-	if learned == nil {
-		return nil, fmt.Errorf("%w of lookalikes of %q, which LearnLookalikes makes", event.ErrNoModel, of.ID)
-	}
-	return learned, nil
+	err := l.learner(of.ID).open(ctx)
+	return l.Current(of), err
 }
 
 // Learn learns a model of a seed, stores it, and puts it in service here. One process learns at a time;

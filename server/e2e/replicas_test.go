@@ -72,7 +72,7 @@ func TestReplicasFollowEachOther(t *testing.T) {
 }
 
 // follows waits until a server knows what another was told.
-func follows(t *testing.T, what string, known func() bool) {
+func follows(t testing.TB, what string, known func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !known(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

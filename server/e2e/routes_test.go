@@ -15,30 +15,31 @@ import (
 
 // bodies are what each route that takes a body is tried with. A new route belongs here.
 var bodies = map[string]string{
-	"POST /v1/events:write":                       `{"events":[{"eventId":"r1","type":"view_item","userId":"user-1","item_id":"item-3"}]}`,
-	"POST /v1/events:stream":                      `{"events":[{"event_id":"r2","type":"search","user_id":"user-1","search_query":"lamp"}],"batch_id":"1"}` + "\n" + `{"batch_id":"2"}` + "\n",
-	"POST /v1/events/rejected:replay":             `{}`,
-	"POST /v1/items:upsert":                       `{"items":[{"item_id":"item-3","title":"Lamp 3","attributes":{"watt":60}}]}`,
-	"POST /v1/items:import":                       `{"items":[{"item_id":"item-21"}]}` + "\n" + `{"items":[{"item_id":"item-22"}]}`,
-	"POST /v1/items/{item_id}/similar":            `{"limit":3}`,
-	"POST /v1/bought-together":                    `{"item_id":"item-1","basket_item_ids":["item-2"]}`,
-	"POST /v1/trending":                           `{"window":"86400s"}`,
-	"POST /v1/recommendations":                    `{"user_id":"user-1","limit":5,"filter":"item.price.minor_units < 100000","boost":"1.5"}`,
-	"POST /v1/recommendations:rerank":             `{"user_id":"user-1","item_ids":["item-1","item-2"]}`,
-	"POST /v1/recently-viewed":                    `{"user_id":"user-1"}`,
-	"POST /v1/buy-again":                          `{"user_id":"user-1"}`,
-	"POST /v1/segments":                           `{"segment_id":"buyers","display_name":"Buyers","rule":"purchases.all > 0"}`,
-	"PATCH /v1/segments/{segment_id}":             `{"description":"all of them"}`,
-	"POST /v1/segments:preview":                   `{"template":{"name":"repeat_buyers"}}`,
-	"POST /v1/segments:check":                     `{"user_ids":["user-1"],"anonymous_ids":["cookie"]}`,
-	"POST /v1/segments:scale":                     `{"from_buyers_currency_code":"EUR"}`,
-	"POST /v1/segments:learn-buyers":              `{}`,
-	"POST /v1/models:train":                       `{"algorithm":"popularity"}`,
-	"POST /v1/models/{version}:activate":          `{}`,
-	"POST /v1/webhooks":                           `{"webhook_id":"shop","url":"https://shop.invalid/attune","segment_ids":["everybody"]}`,
-	"PATCH /v1/webhooks/{webhook_id}":             `{"paused":true}`,
-	"POST /v1/webhooks/{webhook_id}:test":         `{}`,
-	"POST /v1/webhooks/{webhook_id}/failed:retry": `{}`,
+	"POST /v1/events:write":                           `{"events":[{"eventId":"r1","type":"view_item","userId":"user-1","item_id":"item-3"}]}`,
+	"POST /v1/events:stream":                          `{"events":[{"event_id":"r2","type":"search","user_id":"user-1","search_query":"lamp"}],"batch_id":"1"}` + "\n" + `{"batch_id":"2"}` + "\n",
+	"POST /v1/events/rejected:replay":                 `{}`,
+	"POST /v1/items:upsert":                           `{"items":[{"item_id":"item-3","title":"Lamp 3","attributes":{"watt":60}}]}`,
+	"POST /v1/items:import":                           `{"items":[{"item_id":"item-21"}]}` + "\n" + `{"items":[{"item_id":"item-22"}]}`,
+	"POST /v1/items/{item_id}/similar":                `{"limit":3}`,
+	"POST /v1/bought-together":                        `{"item_id":"item-1","basket_item_ids":["item-2"]}`,
+	"POST /v1/trending":                               `{"window":"86400s"}`,
+	"POST /v1/recommendations":                        `{"user_id":"user-1","limit":5,"filter":"item.price.minor_units < 100000","boost":"1.5"}`,
+	"POST /v1/recommendations:rerank":                 `{"user_id":"user-1","item_ids":["item-1","item-2"]}`,
+	"POST /v1/recently-viewed":                        `{"user_id":"user-1"}`,
+	"POST /v1/buy-again":                              `{"user_id":"user-1"}`,
+	"POST /v1/segments":                               `{"segment_id":"buyers","display_name":"Buyers","rule":"purchases.all > 0"}`,
+	"PATCH /v1/segments/{segment_id}":                 `{"description":"all of them"}`,
+	"POST /v1/segments:preview":                       `{"template":{"name":"repeat_buyers"}}`,
+	"POST /v1/segments:check":                         `{"user_ids":["user-1"],"anonymous_ids":["cookie"]}`,
+	"POST /v1/segments:scale":                         `{"from_buyers_currency_code":"EUR"}`,
+	"POST /v1/segments:learn-buyers":                  `{}`,
+	"POST /v1/segments/{segment_id}:learn-lookalikes": `{}`,
+	"POST /v1/models:train":                           `{"algorithm":"popularity"}`,
+	"POST /v1/models/{version}:activate":              `{}`,
+	"POST /v1/webhooks":                               `{"webhook_id":"shop","url":"https://shop.invalid/attune","segment_ids":["everybody"]}`,
+	"PATCH /v1/webhooks/{webhook_id}":                 `{"paused":true}`,
+	"POST /v1/webhooks/{webhook_id}:test":             `{}`,
+	"POST /v1/webhooks/{webhook_id}/failed:retry":     `{}`,
 }
 
 // TestEveryRoute tries each route of the description that the server gives of itself.
@@ -47,10 +48,12 @@ func TestEveryRoute(t *testing.T) { everywhere(t, testEveryRoute) }
 func testEveryRoute(t *testing.T, where server.StoreConfig) {
 	s := open(t, where)
 	s.fill()
-	s.regulars(0)
+	s.regulars(60)
 	s.learnBuyers()
 	s.segment("everybody", "true")
 	s.segment("gone", "false")
+	s.segment("late", "event_counts['purchase'] == 1")
+	s.learnLookalikes("late")
 	s.webhooks("everybody", "gone")
 	var models struct{ Models []struct{ Version string } }
 	s.get("/v1/models", &models)
@@ -64,7 +67,7 @@ func testEveryRoute(t *testing.T, where server.StoreConfig) {
 	if len(description.Paths) < 20 {
 		t.Fatalf("only %d paths are described", len(description.Paths))
 	}
-	ids := strings.NewReplacer("{user_id}", "user-1", "{anonymous_id}", "cookie", "{item_id}", "item-1", "{segment_id}", "everybody", "{webhook_id}", "everybody", "{version}", models.Models[0].Version)
+	ids := strings.NewReplacer("{segment_id}:learn", "late:learn", "{segment_id}:lookalikes", "late:lookalikes", "{user_id}", "user-1", "{anonymous_id}", "cookie", "{item_id}", "item-1", "{segment_id}", "everybody", "{webhook_id}", "everybody", "{version}", models.Models[0].Version)
 	for _, path := range slices.Sorted(maps.Keys(description.Paths)) {
 		for method := range description.Paths[path] {
 			method = strings.ToUpper(method)
@@ -144,6 +147,8 @@ var requests = map[string]string{
 	"SegmentService/SetScale":              `{"scale":{"recency_days":[7,30,90,180],"frequency":[1,2,3,4],"monetary_minor_units":[1,2,3,4]}}`,
 	"SegmentService/LearnBuyers":           `{}`,
 	"SegmentService/GetBuyersModel":        `{}`,
+	"SegmentService/LearnLookalikes":       `{"segment_id":"late"}`,
+	"SegmentService/GetLookalikesModel":    `{"segment_id":"late"}`,
 	"WebhookService/CreateWebhook":         `{"webhook_id":"another","url":"https://shop.invalid/attune"}`,
 	"WebhookService/UpdateWebhook":         `{"webhook_id":"everybody","rotate_secret":true,"segments":{"segment_ids":["everybody"]}}`,
 	"WebhookService/GetWebhook":            `{"webhook_id":"everybody"}`,
@@ -164,10 +169,12 @@ func TestEveryMethod(t *testing.T) { everywhere(t, testEveryMethod) }
 func testEveryMethod(t *testing.T, where server.StoreConfig) {
 	s := open(t, where)
 	s.fill()
-	s.regulars(0)
+	s.regulars(60)
 	s.learnBuyers()
 	s.segment("everybody", "true")
 	s.segment("gone", "false")
+	s.segment("late", "event_counts['purchase'] == 1")
+	s.learnLookalikes("late")
 	s.webhooks("everybody", "gone")
 	var models struct{ Models []struct{ Version string } }
 	s.get("/v1/models", &models)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/likeness"
 	"github.com/attune-shop/attune/model/propensity"
 	"github.com/attune-shop/attune/server/wire"
 )
@@ -38,7 +39,9 @@ var table = []struct {
 	{is: event.ErrNotFound, code: codes.NotFound, tell: true},
 	{is: event.ErrExists, code: codes.AlreadyExists, tell: true},
 	{is: event.ErrNoModel, code: codes.FailedPrecondition, tell: true},
+	{is: event.ErrInUse, code: codes.FailedPrecondition, tell: true},
 	{is: propensity.ErrTooLittle, code: codes.FailedPrecondition, tell: true},
+	{is: likeness.ErrTooFew, code: codes.FailedPrecondition, tell: true},
 	{is: event.ErrBusy, code: codes.Aborted, tell: true},
 	{is: event.ErrUnavailable, code: codes.Unavailable, again: true},
 	{is: event.ErrExhausted, code: codes.ResourceExhausted, again: true},

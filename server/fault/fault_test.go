@@ -31,6 +31,7 @@ func TestStatusOfEachError(t *testing.T) {
 		{fmt.Errorf("item %q: %w", "x", event.ErrNotFound), codes.NotFound, false, false},
 		{fmt.Errorf("asked: %w", event.Invalid("limit", "must be above 0")), codes.InvalidArgument, false, false},
 		{event.ErrNoModel, codes.FailedPrecondition, false, false},
+		{fmt.Errorf("segment %q is %w", "x", event.ErrInUse), codes.FailedPrecondition, false, false},
 		{event.ErrBusy, codes.Aborted, false, false},
 		{fmt.Errorf("%w: %w", event.ErrUnavailable, secret), codes.Unavailable, true, true},
 		{fmt.Errorf("%w: %w", event.ErrExhausted, secret), codes.ResourceExhausted, true, true},

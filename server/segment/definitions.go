@@ -41,7 +41,12 @@ func (s *Service) CreateSegment(ctx context.Context, request *attunev1.CreateSeg
 		return nil, err
 	}
 	defined.Rule = rule
-	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error { return d.Add(defined) })
+	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error {
+		if err := d.Add(defined); err != nil {
+			return err
+		}
+		return s.checkSeeds(d, defined.ID, rule, seedField(request.GetTemplate()))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func (s *Service) UpdateSegment(ctx context.Context, request *attunev1.UpdateSeg
 	}
 	now := s.options.Now().UTC().Truncate(time.Microsecond)
 	edition, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error {
-		return d.Update(id, func(old *membership.Segment) {
+		err := d.Update(id, func(old *membership.Segment) {
 			if request.DisplayName != nil {
 				old.DisplayName = request.GetDisplayName()
 			}
@@ -76,6 +81,10 @@ func (s *Service) UpdateSegment(ctx context.Context, request *attunev1.UpdateSeg
 			}
 			old.UpdatedAt = now
 		})
+		if err != nil {
+			return err
+		}
+		return s.checkSeeds(d, id, rule, seedField(request.GetTemplate()))
 	})
 	if err != nil {
 		return nil, err
@@ -127,13 +136,18 @@ func (s *Service) ListSegments(ctx context.Context, request *attunev1.ListSegmen
 	return response, nil
 }
 
-// DeleteSegment deletes a segment.
+// DeleteSegment deletes a segment to which no other reads likeness.
 func (s *Service) DeleteSegment(ctx context.Context, request *attunev1.DeleteSegmentRequest) (*attunev1.DeleteSegmentResponse, error) {
 	id := request.GetSegmentId()
 	if err := wire.CheckID("segment_id", id); err != nil {
 		return nil, err
 	}
-	_, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error { return d.Remove(id) })
+	_, err := s.options.Book.Change(ctx, func(d *membership.Definitions) error {
+		if reader, found := s.readerOf(d, id); found {
+			return fmt.Errorf("segment %q is %w: %q reads likeness to it", id, event.ErrInUse, reader)
+		}
+		return d.Remove(id)
+	})
 	if err != nil {
 		return nil, err
 	}

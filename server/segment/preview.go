@@ -32,6 +32,9 @@ func (s *Service) PreviewSegment(ctx context.Context, request *attunev1.PreviewS
 		return nil, event.Invalid("max_users", "must not be negative, is %d", request.GetMaxUsers())
 	}
 	rule, err := s.options.Rules.Rule(text)
+	if err == nil {
+		err = s.checkLearned(ctx, text, seedField(request.GetTemplate()))
+	}
 	if err != nil {
 		return nil, err
 	}

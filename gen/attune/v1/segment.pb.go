@@ -2475,6 +2475,298 @@ func (x *CalibrationBin) GetSamples() int64 {
 	return 0
 }
 
+type LearnLookalikesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SegmentId     string                 `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LearnLookalikesRequest) Reset() {
+	*x = LearnLookalikesRequest{}
+	mi := &file_attune_v1_segment_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LearnLookalikesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LearnLookalikesRequest) ProtoMessage() {}
+
+func (x *LearnLookalikesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LearnLookalikesRequest.ProtoReflect.Descriptor instead.
+func (*LearnLookalikesRequest) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *LearnLookalikesRequest) GetSegmentId() string {
+	if x != nil {
+		return x.SegmentId
+	}
+	return ""
+}
+
+type GetLookalikesModelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SegmentId     string                 `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLookalikesModelRequest) Reset() {
+	*x = GetLookalikesModelRequest{}
+	mi := &file_attune_v1_segment_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLookalikesModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLookalikesModelRequest) ProtoMessage() {}
+
+func (x *GetLookalikesModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLookalikesModelRequest.ProtoReflect.Descriptor instead.
+func (*GetLookalikesModelRequest) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GetLookalikesModelRequest) GetSegmentId() string {
+	if x != nil {
+		return x.SegmentId
+	}
+	return ""
+}
+
+// LookalikesModel tells of the model behind likeness to a segment: what it was learned from, and how well
+// the model of one half of the members finds the other half.
+type LookalikesModel struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	SegmentId string                 `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
+	// Counts what was learned, from 1 on.
+	Version   int64                  `protobuf:"varint,2,opt,name=version" json:"version,omitempty"`
+	LearnedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=learned_at,json=learnedAt" json:"learned_at,omitempty"`
+	// Members of the segment, and all other users, among whom likeness ranks.
+	Members int64 `protobuf:"varint,4,opt,name=members" json:"members,omitempty"`
+	Others  int64 `protobuf:"varint,5,opt,name=others" json:"others,omitempty"`
+	// The halves that were held out, of 50,000 members and 50,000 others at most.
+	HeldOutMembers int64 `protobuf:"varint,6,opt,name=held_out_members,json=heldOutMembers" json:"held_out_members,omitempty"`
+	HeldOutOthers  int64 `protobuf:"varint,7,opt,name=held_out_others,json=heldOutOthers" json:"held_out_others,omitempty"`
+	// The chance that a member of these is ranked above another user.
+	Auc *Estimate `protobuf:"bytes,8,opt,name=auc" json:"auc,omitempty"`
+	// What the number of events tells alone.
+	ActivityAuc *Estimate `protobuf:"bytes,9,opt,name=activity_auc,json=activityAuc" json:"activity_auc,omitempty"`
+	// The first less the second.
+	Better *Estimate `protobuf:"bytes,10,opt,name=better" json:"better,omitempty"`
+	// The items that tell the most of who is alike, up to 20.
+	Items         []*TellingItem `protobuf:"bytes,11,rep,name=items" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookalikesModel) Reset() {
+	*x = LookalikesModel{}
+	mi := &file_attune_v1_segment_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookalikesModel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookalikesModel) ProtoMessage() {}
+
+func (x *LookalikesModel) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookalikesModel.ProtoReflect.Descriptor instead.
+func (*LookalikesModel) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *LookalikesModel) GetSegmentId() string {
+	if x != nil {
+		return x.SegmentId
+	}
+	return ""
+}
+
+func (x *LookalikesModel) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *LookalikesModel) GetLearnedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LearnedAt
+	}
+	return nil
+}
+
+func (x *LookalikesModel) GetMembers() int64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *LookalikesModel) GetOthers() int64 {
+	if x != nil {
+		return x.Others
+	}
+	return 0
+}
+
+func (x *LookalikesModel) GetHeldOutMembers() int64 {
+	if x != nil {
+		return x.HeldOutMembers
+	}
+	return 0
+}
+
+func (x *LookalikesModel) GetHeldOutOthers() int64 {
+	if x != nil {
+		return x.HeldOutOthers
+	}
+	return 0
+}
+
+func (x *LookalikesModel) GetAuc() *Estimate {
+	if x != nil {
+		return x.Auc
+	}
+	return nil
+}
+
+func (x *LookalikesModel) GetActivityAuc() *Estimate {
+	if x != nil {
+		return x.ActivityAuc
+	}
+	return nil
+}
+
+func (x *LookalikesModel) GetBetter() *Estimate {
+	if x != nil {
+		return x.Better
+	}
+	return nil
+}
+
+func (x *LookalikesModel) GetItems() []*TellingItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// TellingItem is an item that members care for more than others do.
+type TellingItem struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	ItemId string                 `protobuf:"bytes,1,opt,name=item_id,json=itemId" json:"item_id,omitempty"`
+	// What it adds to the score of who cares for it alone.
+	Weight float64 `protobuf:"fixed64,2,opt,name=weight" json:"weight,omitempty"`
+	// The shares of members and of others who care for it, of those who care for any.
+	OfMembers     float64 `protobuf:"fixed64,3,opt,name=of_members,json=ofMembers" json:"of_members,omitempty"`
+	OfOthers      float64 `protobuf:"fixed64,4,opt,name=of_others,json=ofOthers" json:"of_others,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TellingItem) Reset() {
+	*x = TellingItem{}
+	mi := &file_attune_v1_segment_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TellingItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TellingItem) ProtoMessage() {}
+
+func (x *TellingItem) ProtoReflect() protoreflect.Message {
+	mi := &file_attune_v1_segment_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TellingItem.ProtoReflect.Descriptor instead.
+func (*TellingItem) Descriptor() ([]byte, []int) {
+	return file_attune_v1_segment_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *TellingItem) GetItemId() string {
+	if x != nil {
+		return x.ItemId
+	}
+	return ""
+}
+
+func (x *TellingItem) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *TellingItem) GetOfMembers() float64 {
+	if x != nil {
+		return x.OfMembers
+	}
+	return 0
+}
+
+func (x *TellingItem) GetOfOthers() float64 {
+	if x != nil {
+		return x.OfOthers
+	}
+	return 0
+}
+
 var File_attune_v1_segment_proto protoreflect.FileDescriptor
 
 const file_attune_v1_segment_proto_rawDesc = "" +
@@ -2656,7 +2948,34 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\x0eCalibrationBin\x12\x1c\n" +
 	"\tpredicted\x18\x01 \x01(\x01R\tpredicted\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\x01R\bobserved\x12\x18\n" +
-	"\asamples\x18\x03 \x01(\x03R\asamples*I\n" +
+	"\asamples\x18\x03 \x01(\x03R\asamples\"7\n" +
+	"\x16LearnLookalikesRequest\x12\x1d\n" +
+	"\n" +
+	"segment_id\x18\x01 \x01(\tR\tsegmentId\":\n" +
+	"\x19GetLookalikesModelRequest\x12\x1d\n" +
+	"\n" +
+	"segment_id\x18\x01 \x01(\tR\tsegmentId\"\xc3\x03\n" +
+	"\x0fLookalikesModel\x12\x1d\n" +
+	"\n" +
+	"segment_id\x18\x01 \x01(\tR\tsegmentId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x129\n" +
+	"\n" +
+	"learned_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tlearnedAt\x12\x18\n" +
+	"\amembers\x18\x04 \x01(\x03R\amembers\x12\x16\n" +
+	"\x06others\x18\x05 \x01(\x03R\x06others\x12(\n" +
+	"\x10held_out_members\x18\x06 \x01(\x03R\x0eheldOutMembers\x12&\n" +
+	"\x0fheld_out_others\x18\a \x01(\x03R\rheldOutOthers\x12%\n" +
+	"\x03auc\x18\b \x01(\v2\x13.attune.v1.EstimateR\x03auc\x126\n" +
+	"\factivity_auc\x18\t \x01(\v2\x13.attune.v1.EstimateR\vactivityAuc\x12+\n" +
+	"\x06better\x18\n" +
+	" \x01(\v2\x13.attune.v1.EstimateR\x06better\x12,\n" +
+	"\x05items\x18\v \x03(\v2\x16.attune.v1.TellingItemR\x05items\"z\n" +
+	"\vTellingItem\x12\x17\n" +
+	"\aitem_id\x18\x01 \x01(\tR\x06itemId\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\x01R\x06weight\x12\x1d\n" +
+	"\n" +
+	"of_members\x18\x03 \x01(\x01R\tofMembers\x12\x1b\n" +
+	"\tof_others\x18\x04 \x01(\x01R\bofOthers*I\n" +
 	"\fSegmentState\x12\x1d\n" +
 	"\x19SEGMENT_STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vBACKFILLING\x10\x01\x12\t\n" +
@@ -2672,7 +2991,7 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\n" +
 	"\x06MEMBER\x10\x01\x12\v\n" +
 	"\aENTERED\x10\x02\x12\b\n" +
-	"\x04LEFT\x10\x032\xb5\x0e\n" +
+	"\x04LEFT\x10\x032\xcc\x10\n" +
 	"\x0eSegmentService\x12]\n" +
 	"\rCreateSegment\x12\x1f.attune.v1.CreateSegmentRequest\x1a\x12.attune.v1.Segment\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/segments\x12j\n" +
 	"\rUpdateSegment\x12\x1f.attune.v1.UpdateSegmentRequest\x1a\x12.attune.v1.Segment\"$\x82\xd3\xe4\x93\x02\x1e:\x01*2\x19/v1/segments/{segment_id}\x12a\n" +
@@ -2690,7 +3009,9 @@ const file_attune_v1_segment_proto_rawDesc = "" +
 	"\bGetScale\x12\x1a.attune.v1.GetScaleRequest\x1a\x10.attune.v1.Scale\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/segments:scale\x12W\n" +
 	"\bSetScale\x12\x1a.attune.v1.SetScaleRequest\x1a\x10.attune.v1.Scale\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/segments:scale\x12j\n" +
 	"\vLearnBuyers\x12\x1d.attune.v1.LearnBuyersRequest\x1a\x16.attune.v1.BuyersModel\"$\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/segments:learn-buyers\x12m\n" +
-	"\x0eGetBuyersModel\x12 .attune.v1.GetBuyersModelRequest\x1a\x16.attune.v1.BuyersModel\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/segments:buyers-modelB=Z4github.com/attune-shop/attune/gen/attune/v1;attunev1\x92\x03\x04\b\x02 \x03b\beditionsp\xe8\a"
+	"\x0eGetBuyersModel\x12 .attune.v1.GetBuyersModelRequest\x1a\x16.attune.v1.BuyersModel\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/segments:buyers-model\x12\x87\x01\n" +
+	"\x0fLearnLookalikes\x12!.attune.v1.LearnLookalikesRequest\x1a\x1a.attune.v1.LookalikesModel\"5\x82\xd3\xe4\x93\x02/:\x01*\"*/v1/segments/{segment_id}:learn-lookalikes\x12\x8a\x01\n" +
+	"\x12GetLookalikesModel\x12$.attune.v1.GetLookalikesModelRequest\x1a\x1a.attune.v1.LookalikesModel\"2\x82\xd3\xe4\x93\x02,\x12*/v1/segments/{segment_id}:lookalikes-modelB=Z4github.com/attune-shop/attune/gen/attune/v1;attunev1\x92\x03\x04\b\x02 \x03b\beditionsp\xe8\a"
 
 var (
 	file_attune_v1_segment_proto_rawDescOnce sync.Once
@@ -2705,77 +3026,81 @@ func file_attune_v1_segment_proto_rawDescGZIP() []byte {
 }
 
 var file_attune_v1_segment_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_attune_v1_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_attune_v1_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_attune_v1_segment_proto_goTypes = []any{
-	(SegmentState)(0),                // 0: attune.v1.SegmentState
-	(WatchStart)(0),                  // 1: attune.v1.WatchStart
-	(MembershipChangeType)(0),        // 2: attune.v1.MembershipChangeType
-	(*Segment)(nil),                  // 3: attune.v1.Segment
-	(*CreateSegmentRequest)(nil),     // 4: attune.v1.CreateSegmentRequest
-	(*RuleTemplate)(nil),             // 5: attune.v1.RuleTemplate
-	(*UpdateSegmentRequest)(nil),     // 6: attune.v1.UpdateSegmentRequest
-	(*GetSegmentRequest)(nil),        // 7: attune.v1.GetSegmentRequest
-	(*ListSegmentsRequest)(nil),      // 8: attune.v1.ListSegmentsRequest
-	(*ListSegmentsResponse)(nil),     // 9: attune.v1.ListSegmentsResponse
-	(*DeleteSegmentRequest)(nil),     // 10: attune.v1.DeleteSegmentRequest
-	(*DeleteSegmentResponse)(nil),    // 11: attune.v1.DeleteSegmentResponse
-	(*PreviewSegmentRequest)(nil),    // 12: attune.v1.PreviewSegmentRequest
-	(*PreviewSegmentResponse)(nil),   // 13: attune.v1.PreviewSegmentResponse
-	(*ListTemplatesRequest)(nil),     // 14: attune.v1.ListTemplatesRequest
-	(*ListTemplatesResponse)(nil),    // 15: attune.v1.ListTemplatesResponse
-	(*Template)(nil),                 // 16: attune.v1.Template
-	(*TemplateParameter)(nil),        // 17: attune.v1.TemplateParameter
-	(*Member)(nil),                   // 18: attune.v1.Member
-	(*ListMembersRequest)(nil),       // 19: attune.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 20: attune.v1.ListMembersResponse
-	(*ExportMembersRequest)(nil),     // 21: attune.v1.ExportMembersRequest
-	(*ExportMembersResponse)(nil),    // 22: attune.v1.ExportMembersResponse
-	(*CheckMembershipRequest)(nil),   // 23: attune.v1.CheckMembershipRequest
-	(*CheckMembershipResponse)(nil),  // 24: attune.v1.CheckMembershipResponse
-	(*Membership)(nil),               // 25: attune.v1.Membership
-	(*ListUserSegmentsRequest)(nil),  // 26: attune.v1.ListUserSegmentsRequest
-	(*ListUserSegmentsResponse)(nil), // 27: attune.v1.ListUserSegmentsResponse
-	(*WatchSegmentRequest)(nil),      // 28: attune.v1.WatchSegmentRequest
-	(*WatchSegmentResponse)(nil),     // 29: attune.v1.WatchSegmentResponse
-	(*MembershipChange)(nil),         // 30: attune.v1.MembershipChange
-	(*Scale)(nil),                    // 31: attune.v1.Scale
-	(*GetScaleRequest)(nil),          // 32: attune.v1.GetScaleRequest
-	(*SetScaleRequest)(nil),          // 33: attune.v1.SetScaleRequest
-	(*LearnBuyersRequest)(nil),       // 34: attune.v1.LearnBuyersRequest
-	(*GetBuyersModelRequest)(nil),    // 35: attune.v1.GetBuyersModelRequest
-	(*BuyersModel)(nil),              // 36: attune.v1.BuyersModel
-	(*BuyersComparison)(nil),         // 37: attune.v1.BuyersComparison
-	(*BuyersFigures)(nil),            // 38: attune.v1.BuyersFigures
-	(*Estimate)(nil),                 // 39: attune.v1.Estimate
-	(*CalibrationBin)(nil),           // 40: attune.v1.CalibrationBin
-	nil,                              // 41: attune.v1.RuleTemplate.ParametersEntry
-	(*timestamppb.Timestamp)(nil),    // 42: google.protobuf.Timestamp
-	(*structpb.Value)(nil),           // 43: google.protobuf.Value
+	(SegmentState)(0),                 // 0: attune.v1.SegmentState
+	(WatchStart)(0),                   // 1: attune.v1.WatchStart
+	(MembershipChangeType)(0),         // 2: attune.v1.MembershipChangeType
+	(*Segment)(nil),                   // 3: attune.v1.Segment
+	(*CreateSegmentRequest)(nil),      // 4: attune.v1.CreateSegmentRequest
+	(*RuleTemplate)(nil),              // 5: attune.v1.RuleTemplate
+	(*UpdateSegmentRequest)(nil),      // 6: attune.v1.UpdateSegmentRequest
+	(*GetSegmentRequest)(nil),         // 7: attune.v1.GetSegmentRequest
+	(*ListSegmentsRequest)(nil),       // 8: attune.v1.ListSegmentsRequest
+	(*ListSegmentsResponse)(nil),      // 9: attune.v1.ListSegmentsResponse
+	(*DeleteSegmentRequest)(nil),      // 10: attune.v1.DeleteSegmentRequest
+	(*DeleteSegmentResponse)(nil),     // 11: attune.v1.DeleteSegmentResponse
+	(*PreviewSegmentRequest)(nil),     // 12: attune.v1.PreviewSegmentRequest
+	(*PreviewSegmentResponse)(nil),    // 13: attune.v1.PreviewSegmentResponse
+	(*ListTemplatesRequest)(nil),      // 14: attune.v1.ListTemplatesRequest
+	(*ListTemplatesResponse)(nil),     // 15: attune.v1.ListTemplatesResponse
+	(*Template)(nil),                  // 16: attune.v1.Template
+	(*TemplateParameter)(nil),         // 17: attune.v1.TemplateParameter
+	(*Member)(nil),                    // 18: attune.v1.Member
+	(*ListMembersRequest)(nil),        // 19: attune.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),       // 20: attune.v1.ListMembersResponse
+	(*ExportMembersRequest)(nil),      // 21: attune.v1.ExportMembersRequest
+	(*ExportMembersResponse)(nil),     // 22: attune.v1.ExportMembersResponse
+	(*CheckMembershipRequest)(nil),    // 23: attune.v1.CheckMembershipRequest
+	(*CheckMembershipResponse)(nil),   // 24: attune.v1.CheckMembershipResponse
+	(*Membership)(nil),                // 25: attune.v1.Membership
+	(*ListUserSegmentsRequest)(nil),   // 26: attune.v1.ListUserSegmentsRequest
+	(*ListUserSegmentsResponse)(nil),  // 27: attune.v1.ListUserSegmentsResponse
+	(*WatchSegmentRequest)(nil),       // 28: attune.v1.WatchSegmentRequest
+	(*WatchSegmentResponse)(nil),      // 29: attune.v1.WatchSegmentResponse
+	(*MembershipChange)(nil),          // 30: attune.v1.MembershipChange
+	(*Scale)(nil),                     // 31: attune.v1.Scale
+	(*GetScaleRequest)(nil),           // 32: attune.v1.GetScaleRequest
+	(*SetScaleRequest)(nil),           // 33: attune.v1.SetScaleRequest
+	(*LearnBuyersRequest)(nil),        // 34: attune.v1.LearnBuyersRequest
+	(*GetBuyersModelRequest)(nil),     // 35: attune.v1.GetBuyersModelRequest
+	(*BuyersModel)(nil),               // 36: attune.v1.BuyersModel
+	(*BuyersComparison)(nil),          // 37: attune.v1.BuyersComparison
+	(*BuyersFigures)(nil),             // 38: attune.v1.BuyersFigures
+	(*Estimate)(nil),                  // 39: attune.v1.Estimate
+	(*CalibrationBin)(nil),            // 40: attune.v1.CalibrationBin
+	(*LearnLookalikesRequest)(nil),    // 41: attune.v1.LearnLookalikesRequest
+	(*GetLookalikesModelRequest)(nil), // 42: attune.v1.GetLookalikesModelRequest
+	(*LookalikesModel)(nil),           // 43: attune.v1.LookalikesModel
+	(*TellingItem)(nil),               // 44: attune.v1.TellingItem
+	nil,                               // 45: attune.v1.RuleTemplate.ParametersEntry
+	(*timestamppb.Timestamp)(nil),     // 46: google.protobuf.Timestamp
+	(*structpb.Value)(nil),            // 47: google.protobuf.Value
 }
 var file_attune_v1_segment_proto_depIdxs = []int32{
-	42, // 0: attune.v1.Segment.created_at:type_name -> google.protobuf.Timestamp
-	42, // 1: attune.v1.Segment.updated_at:type_name -> google.protobuf.Timestamp
+	46, // 0: attune.v1.Segment.created_at:type_name -> google.protobuf.Timestamp
+	46, // 1: attune.v1.Segment.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: attune.v1.Segment.state:type_name -> attune.v1.SegmentState
 	5,  // 3: attune.v1.CreateSegmentRequest.template:type_name -> attune.v1.RuleTemplate
-	41, // 4: attune.v1.RuleTemplate.parameters:type_name -> attune.v1.RuleTemplate.ParametersEntry
+	45, // 4: attune.v1.RuleTemplate.parameters:type_name -> attune.v1.RuleTemplate.ParametersEntry
 	5,  // 5: attune.v1.UpdateSegmentRequest.template:type_name -> attune.v1.RuleTemplate
 	3,  // 6: attune.v1.ListSegmentsResponse.segments:type_name -> attune.v1.Segment
 	5,  // 7: attune.v1.PreviewSegmentRequest.template:type_name -> attune.v1.RuleTemplate
 	18, // 8: attune.v1.PreviewSegmentResponse.sample:type_name -> attune.v1.Member
 	16, // 9: attune.v1.ListTemplatesResponse.templates:type_name -> attune.v1.Template
 	17, // 10: attune.v1.Template.parameters:type_name -> attune.v1.TemplateParameter
-	43, // 11: attune.v1.TemplateParameter.default:type_name -> google.protobuf.Value
+	47, // 11: attune.v1.TemplateParameter.default:type_name -> google.protobuf.Value
 	18, // 12: attune.v1.ListMembersResponse.members:type_name -> attune.v1.Member
 	18, // 13: attune.v1.ExportMembersResponse.members:type_name -> attune.v1.Member
 	25, // 14: attune.v1.CheckMembershipResponse.memberships:type_name -> attune.v1.Membership
 	1,  // 15: attune.v1.WatchSegmentRequest.start:type_name -> attune.v1.WatchStart
 	30, // 16: attune.v1.WatchSegmentResponse.changes:type_name -> attune.v1.MembershipChange
 	2,  // 17: attune.v1.MembershipChange.type:type_name -> attune.v1.MembershipChangeType
-	42, // 18: attune.v1.MembershipChange.occurred_at:type_name -> google.protobuf.Timestamp
+	46, // 18: attune.v1.MembershipChange.occurred_at:type_name -> google.protobuf.Timestamp
 	31, // 19: attune.v1.SetScaleRequest.scale:type_name -> attune.v1.Scale
-	42, // 20: attune.v1.BuyersModel.learned_at:type_name -> google.protobuf.Timestamp
-	42, // 21: attune.v1.BuyersModel.measured_from:type_name -> google.protobuf.Timestamp
-	42, // 22: attune.v1.BuyersModel.measured_to:type_name -> google.protobuf.Timestamp
+	46, // 20: attune.v1.BuyersModel.learned_at:type_name -> google.protobuf.Timestamp
+	46, // 21: attune.v1.BuyersModel.measured_from:type_name -> google.protobuf.Timestamp
+	46, // 22: attune.v1.BuyersModel.measured_to:type_name -> google.protobuf.Timestamp
 	37, // 23: attune.v1.BuyersModel.all:type_name -> attune.v1.BuyersComparison
 	37, // 24: attune.v1.BuyersModel.bought_before:type_name -> attune.v1.BuyersComparison
 	38, // 25: attune.v1.BuyersComparison.model:type_name -> attune.v1.BuyersFigures
@@ -2783,44 +3108,53 @@ var file_attune_v1_segment_proto_depIdxs = []int32{
 	39, // 27: attune.v1.BuyersComparison.better:type_name -> attune.v1.Estimate
 	39, // 28: attune.v1.BuyersFigures.auc:type_name -> attune.v1.Estimate
 	40, // 29: attune.v1.BuyersFigures.calibration:type_name -> attune.v1.CalibrationBin
-	43, // 30: attune.v1.RuleTemplate.ParametersEntry.value:type_name -> google.protobuf.Value
-	4,  // 31: attune.v1.SegmentService.CreateSegment:input_type -> attune.v1.CreateSegmentRequest
-	6,  // 32: attune.v1.SegmentService.UpdateSegment:input_type -> attune.v1.UpdateSegmentRequest
-	7,  // 33: attune.v1.SegmentService.GetSegment:input_type -> attune.v1.GetSegmentRequest
-	8,  // 34: attune.v1.SegmentService.ListSegments:input_type -> attune.v1.ListSegmentsRequest
-	10, // 35: attune.v1.SegmentService.DeleteSegment:input_type -> attune.v1.DeleteSegmentRequest
-	12, // 36: attune.v1.SegmentService.PreviewSegment:input_type -> attune.v1.PreviewSegmentRequest
-	14, // 37: attune.v1.SegmentService.ListTemplates:input_type -> attune.v1.ListTemplatesRequest
-	19, // 38: attune.v1.SegmentService.ListMembers:input_type -> attune.v1.ListMembersRequest
-	21, // 39: attune.v1.SegmentService.ExportMembers:input_type -> attune.v1.ExportMembersRequest
-	23, // 40: attune.v1.SegmentService.CheckMembership:input_type -> attune.v1.CheckMembershipRequest
-	26, // 41: attune.v1.SegmentService.ListUserSegments:input_type -> attune.v1.ListUserSegmentsRequest
-	28, // 42: attune.v1.SegmentService.WatchSegment:input_type -> attune.v1.WatchSegmentRequest
-	32, // 43: attune.v1.SegmentService.GetScale:input_type -> attune.v1.GetScaleRequest
-	33, // 44: attune.v1.SegmentService.SetScale:input_type -> attune.v1.SetScaleRequest
-	34, // 45: attune.v1.SegmentService.LearnBuyers:input_type -> attune.v1.LearnBuyersRequest
-	35, // 46: attune.v1.SegmentService.GetBuyersModel:input_type -> attune.v1.GetBuyersModelRequest
-	3,  // 47: attune.v1.SegmentService.CreateSegment:output_type -> attune.v1.Segment
-	3,  // 48: attune.v1.SegmentService.UpdateSegment:output_type -> attune.v1.Segment
-	3,  // 49: attune.v1.SegmentService.GetSegment:output_type -> attune.v1.Segment
-	9,  // 50: attune.v1.SegmentService.ListSegments:output_type -> attune.v1.ListSegmentsResponse
-	11, // 51: attune.v1.SegmentService.DeleteSegment:output_type -> attune.v1.DeleteSegmentResponse
-	13, // 52: attune.v1.SegmentService.PreviewSegment:output_type -> attune.v1.PreviewSegmentResponse
-	15, // 53: attune.v1.SegmentService.ListTemplates:output_type -> attune.v1.ListTemplatesResponse
-	20, // 54: attune.v1.SegmentService.ListMembers:output_type -> attune.v1.ListMembersResponse
-	22, // 55: attune.v1.SegmentService.ExportMembers:output_type -> attune.v1.ExportMembersResponse
-	24, // 56: attune.v1.SegmentService.CheckMembership:output_type -> attune.v1.CheckMembershipResponse
-	27, // 57: attune.v1.SegmentService.ListUserSegments:output_type -> attune.v1.ListUserSegmentsResponse
-	29, // 58: attune.v1.SegmentService.WatchSegment:output_type -> attune.v1.WatchSegmentResponse
-	31, // 59: attune.v1.SegmentService.GetScale:output_type -> attune.v1.Scale
-	31, // 60: attune.v1.SegmentService.SetScale:output_type -> attune.v1.Scale
-	36, // 61: attune.v1.SegmentService.LearnBuyers:output_type -> attune.v1.BuyersModel
-	36, // 62: attune.v1.SegmentService.GetBuyersModel:output_type -> attune.v1.BuyersModel
-	47, // [47:63] is the sub-list for method output_type
-	31, // [31:47] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	46, // 30: attune.v1.LookalikesModel.learned_at:type_name -> google.protobuf.Timestamp
+	39, // 31: attune.v1.LookalikesModel.auc:type_name -> attune.v1.Estimate
+	39, // 32: attune.v1.LookalikesModel.activity_auc:type_name -> attune.v1.Estimate
+	39, // 33: attune.v1.LookalikesModel.better:type_name -> attune.v1.Estimate
+	44, // 34: attune.v1.LookalikesModel.items:type_name -> attune.v1.TellingItem
+	47, // 35: attune.v1.RuleTemplate.ParametersEntry.value:type_name -> google.protobuf.Value
+	4,  // 36: attune.v1.SegmentService.CreateSegment:input_type -> attune.v1.CreateSegmentRequest
+	6,  // 37: attune.v1.SegmentService.UpdateSegment:input_type -> attune.v1.UpdateSegmentRequest
+	7,  // 38: attune.v1.SegmentService.GetSegment:input_type -> attune.v1.GetSegmentRequest
+	8,  // 39: attune.v1.SegmentService.ListSegments:input_type -> attune.v1.ListSegmentsRequest
+	10, // 40: attune.v1.SegmentService.DeleteSegment:input_type -> attune.v1.DeleteSegmentRequest
+	12, // 41: attune.v1.SegmentService.PreviewSegment:input_type -> attune.v1.PreviewSegmentRequest
+	14, // 42: attune.v1.SegmentService.ListTemplates:input_type -> attune.v1.ListTemplatesRequest
+	19, // 43: attune.v1.SegmentService.ListMembers:input_type -> attune.v1.ListMembersRequest
+	21, // 44: attune.v1.SegmentService.ExportMembers:input_type -> attune.v1.ExportMembersRequest
+	23, // 45: attune.v1.SegmentService.CheckMembership:input_type -> attune.v1.CheckMembershipRequest
+	26, // 46: attune.v1.SegmentService.ListUserSegments:input_type -> attune.v1.ListUserSegmentsRequest
+	28, // 47: attune.v1.SegmentService.WatchSegment:input_type -> attune.v1.WatchSegmentRequest
+	32, // 48: attune.v1.SegmentService.GetScale:input_type -> attune.v1.GetScaleRequest
+	33, // 49: attune.v1.SegmentService.SetScale:input_type -> attune.v1.SetScaleRequest
+	34, // 50: attune.v1.SegmentService.LearnBuyers:input_type -> attune.v1.LearnBuyersRequest
+	35, // 51: attune.v1.SegmentService.GetBuyersModel:input_type -> attune.v1.GetBuyersModelRequest
+	41, // 52: attune.v1.SegmentService.LearnLookalikes:input_type -> attune.v1.LearnLookalikesRequest
+	42, // 53: attune.v1.SegmentService.GetLookalikesModel:input_type -> attune.v1.GetLookalikesModelRequest
+	3,  // 54: attune.v1.SegmentService.CreateSegment:output_type -> attune.v1.Segment
+	3,  // 55: attune.v1.SegmentService.UpdateSegment:output_type -> attune.v1.Segment
+	3,  // 56: attune.v1.SegmentService.GetSegment:output_type -> attune.v1.Segment
+	9,  // 57: attune.v1.SegmentService.ListSegments:output_type -> attune.v1.ListSegmentsResponse
+	11, // 58: attune.v1.SegmentService.DeleteSegment:output_type -> attune.v1.DeleteSegmentResponse
+	13, // 59: attune.v1.SegmentService.PreviewSegment:output_type -> attune.v1.PreviewSegmentResponse
+	15, // 60: attune.v1.SegmentService.ListTemplates:output_type -> attune.v1.ListTemplatesResponse
+	20, // 61: attune.v1.SegmentService.ListMembers:output_type -> attune.v1.ListMembersResponse
+	22, // 62: attune.v1.SegmentService.ExportMembers:output_type -> attune.v1.ExportMembersResponse
+	24, // 63: attune.v1.SegmentService.CheckMembership:output_type -> attune.v1.CheckMembershipResponse
+	27, // 64: attune.v1.SegmentService.ListUserSegments:output_type -> attune.v1.ListUserSegmentsResponse
+	29, // 65: attune.v1.SegmentService.WatchSegment:output_type -> attune.v1.WatchSegmentResponse
+	31, // 66: attune.v1.SegmentService.GetScale:output_type -> attune.v1.Scale
+	31, // 67: attune.v1.SegmentService.SetScale:output_type -> attune.v1.Scale
+	36, // 68: attune.v1.SegmentService.LearnBuyers:output_type -> attune.v1.BuyersModel
+	36, // 69: attune.v1.SegmentService.GetBuyersModel:output_type -> attune.v1.BuyersModel
+	43, // 70: attune.v1.SegmentService.LearnLookalikes:output_type -> attune.v1.LookalikesModel
+	43, // 71: attune.v1.SegmentService.GetLookalikesModel:output_type -> attune.v1.LookalikesModel
+	54, // [54:72] is the sub-list for method output_type
+	36, // [36:54] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_attune_v1_segment_proto_init() }
@@ -2834,7 +3168,7 @@ func file_attune_v1_segment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_attune_v1_segment_proto_rawDesc), len(file_attune_v1_segment_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   39,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

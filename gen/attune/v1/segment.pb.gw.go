@@ -616,6 +616,90 @@ func local_request_SegmentService_GetBuyersModel_0(ctx context.Context, marshale
 	return msg, metadata, err
 }
 
+func request_SegmentService_LearnLookalikes_0(ctx context.Context, marshaler runtime.Marshaler, client SegmentServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq LearnLookalikesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["segment_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "segment_id")
+	}
+	protoReq.SegmentId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "segment_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.LearnLookalikes(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_SegmentService_LearnLookalikes_0(ctx context.Context, marshaler runtime.Marshaler, server SegmentServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq LearnLookalikesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["segment_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "segment_id")
+	}
+	protoReq.SegmentId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "segment_id", err)
+	}
+	msg, err := server.LearnLookalikes(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_SegmentService_GetLookalikesModel_0(ctx context.Context, marshaler runtime.Marshaler, client SegmentServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetLookalikesModelRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["segment_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "segment_id")
+	}
+	protoReq.SegmentId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "segment_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetLookalikesModel(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_SegmentService_GetLookalikesModel_0(ctx context.Context, marshaler runtime.Marshaler, server SegmentServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetLookalikesModelRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["segment_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "segment_id")
+	}
+	protoReq.SegmentId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "segment_id", err)
+	}
+	msg, err := server.GetLookalikesModel(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterSegmentServiceHandlerServer registers the http handlers for service SegmentService to "mux".
 // UnaryRPC     :call SegmentServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -935,6 +1019,46 @@ func RegisterSegmentServiceHandlerServer(ctx context.Context, mux *runtime.Serve
 			return
 		}
 		forward_SegmentService_GetBuyersModel_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_SegmentService_LearnLookalikes_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/attune.v1.SegmentService/LearnLookalikes", runtime.WithHTTPPathPattern("/v1/segments/{segment_id}:learn-lookalikes"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_SegmentService_LearnLookalikes_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SegmentService_LearnLookalikes_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_SegmentService_GetLookalikesModel_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/attune.v1.SegmentService/GetLookalikesModel", runtime.WithHTTPPathPattern("/v1/segments/{segment_id}:lookalikes-model"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_SegmentService_GetLookalikesModel_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SegmentService_GetLookalikesModel_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -1265,45 +1389,83 @@ func RegisterSegmentServiceHandlerClient(ctx context.Context, mux *runtime.Serve
 		}
 		forward_SegmentService_GetBuyersModel_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_SegmentService_LearnLookalikes_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/attune.v1.SegmentService/LearnLookalikes", runtime.WithHTTPPathPattern("/v1/segments/{segment_id}:learn-lookalikes"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_SegmentService_LearnLookalikes_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SegmentService_LearnLookalikes_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_SegmentService_GetLookalikesModel_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/attune.v1.SegmentService/GetLookalikesModel", runtime.WithHTTPPathPattern("/v1/segments/{segment_id}:lookalikes-model"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_SegmentService_GetLookalikesModel_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SegmentService_GetLookalikesModel_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
 var (
-	pattern_SegmentService_CreateSegment_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, ""))
-	pattern_SegmentService_UpdateSegment_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
-	pattern_SegmentService_GetSegment_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
-	pattern_SegmentService_ListSegments_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, ""))
-	pattern_SegmentService_DeleteSegment_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
-	pattern_SegmentService_PreviewSegment_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "preview"))
-	pattern_SegmentService_ListTemplates_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "templates"))
-	pattern_SegmentService_ListMembers_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "segments", "segment_id", "members"}, ""))
-	pattern_SegmentService_ExportMembers_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "segments", "segment_id", "members"}, "export"))
-	pattern_SegmentService_CheckMembership_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "check"))
-	pattern_SegmentService_ListUserSegments_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "users", "user_id", "segments"}, ""))
-	pattern_SegmentService_ListUserSegments_1 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "visitors", "anonymous_id", "segments"}, ""))
-	pattern_SegmentService_WatchSegment_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, "watch"))
-	pattern_SegmentService_GetScale_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "scale"))
-	pattern_SegmentService_SetScale_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "scale"))
-	pattern_SegmentService_LearnBuyers_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "learn-buyers"))
-	pattern_SegmentService_GetBuyersModel_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "buyers-model"))
+	pattern_SegmentService_CreateSegment_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, ""))
+	pattern_SegmentService_UpdateSegment_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
+	pattern_SegmentService_GetSegment_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
+	pattern_SegmentService_ListSegments_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, ""))
+	pattern_SegmentService_DeleteSegment_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, ""))
+	pattern_SegmentService_PreviewSegment_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "preview"))
+	pattern_SegmentService_ListTemplates_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "templates"))
+	pattern_SegmentService_ListMembers_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "segments", "segment_id", "members"}, ""))
+	pattern_SegmentService_ExportMembers_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "segments", "segment_id", "members"}, "export"))
+	pattern_SegmentService_CheckMembership_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "check"))
+	pattern_SegmentService_ListUserSegments_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "users", "user_id", "segments"}, ""))
+	pattern_SegmentService_ListUserSegments_1   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "visitors", "anonymous_id", "segments"}, ""))
+	pattern_SegmentService_WatchSegment_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, "watch"))
+	pattern_SegmentService_GetScale_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "scale"))
+	pattern_SegmentService_SetScale_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "scale"))
+	pattern_SegmentService_LearnBuyers_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "learn-buyers"))
+	pattern_SegmentService_GetBuyersModel_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "segments"}, "buyers-model"))
+	pattern_SegmentService_LearnLookalikes_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, "learn-lookalikes"))
+	pattern_SegmentService_GetLookalikesModel_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "segments", "segment_id"}, "lookalikes-model"))
 )
 
 var (
-	forward_SegmentService_CreateSegment_0    = runtime.ForwardResponseMessage
-	forward_SegmentService_UpdateSegment_0    = runtime.ForwardResponseMessage
-	forward_SegmentService_GetSegment_0       = runtime.ForwardResponseMessage
-	forward_SegmentService_ListSegments_0     = runtime.ForwardResponseMessage
-	forward_SegmentService_DeleteSegment_0    = runtime.ForwardResponseMessage
-	forward_SegmentService_PreviewSegment_0   = runtime.ForwardResponseMessage
-	forward_SegmentService_ListTemplates_0    = runtime.ForwardResponseMessage
-	forward_SegmentService_ListMembers_0      = runtime.ForwardResponseMessage
-	forward_SegmentService_ExportMembers_0    = runtime.ForwardResponseStream
-	forward_SegmentService_CheckMembership_0  = runtime.ForwardResponseMessage
-	forward_SegmentService_ListUserSegments_0 = runtime.ForwardResponseMessage
-	forward_SegmentService_ListUserSegments_1 = runtime.ForwardResponseMessage
-	forward_SegmentService_WatchSegment_0     = runtime.ForwardResponseStream
-	forward_SegmentService_GetScale_0         = runtime.ForwardResponseMessage
-	forward_SegmentService_SetScale_0         = runtime.ForwardResponseMessage
-	forward_SegmentService_LearnBuyers_0      = runtime.ForwardResponseMessage
-	forward_SegmentService_GetBuyersModel_0   = runtime.ForwardResponseMessage
+	forward_SegmentService_CreateSegment_0      = runtime.ForwardResponseMessage
+	forward_SegmentService_UpdateSegment_0      = runtime.ForwardResponseMessage
+	forward_SegmentService_GetSegment_0         = runtime.ForwardResponseMessage
+	forward_SegmentService_ListSegments_0       = runtime.ForwardResponseMessage
+	forward_SegmentService_DeleteSegment_0      = runtime.ForwardResponseMessage
+	forward_SegmentService_PreviewSegment_0     = runtime.ForwardResponseMessage
+	forward_SegmentService_ListTemplates_0      = runtime.ForwardResponseMessage
+	forward_SegmentService_ListMembers_0        = runtime.ForwardResponseMessage
+	forward_SegmentService_ExportMembers_0      = runtime.ForwardResponseStream
+	forward_SegmentService_CheckMembership_0    = runtime.ForwardResponseMessage
+	forward_SegmentService_ListUserSegments_0   = runtime.ForwardResponseMessage
+	forward_SegmentService_ListUserSegments_1   = runtime.ForwardResponseMessage
+	forward_SegmentService_WatchSegment_0       = runtime.ForwardResponseStream
+	forward_SegmentService_GetScale_0           = runtime.ForwardResponseMessage
+	forward_SegmentService_SetScale_0           = runtime.ForwardResponseMessage
+	forward_SegmentService_LearnBuyers_0        = runtime.ForwardResponseMessage
+	forward_SegmentService_GetBuyersModel_0     = runtime.ForwardResponseMessage
+	forward_SegmentService_LearnLookalikes_0    = runtime.ForwardResponseMessage
+	forward_SegmentService_GetLookalikesModel_0 = runtime.ForwardResponseMessage
 )

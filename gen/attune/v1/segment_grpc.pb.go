@@ -19,22 +19,24 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SegmentService_CreateSegment_FullMethodName    = "/attune.v1.SegmentService/CreateSegment"
-	SegmentService_UpdateSegment_FullMethodName    = "/attune.v1.SegmentService/UpdateSegment"
-	SegmentService_GetSegment_FullMethodName       = "/attune.v1.SegmentService/GetSegment"
-	SegmentService_ListSegments_FullMethodName     = "/attune.v1.SegmentService/ListSegments"
-	SegmentService_DeleteSegment_FullMethodName    = "/attune.v1.SegmentService/DeleteSegment"
-	SegmentService_PreviewSegment_FullMethodName   = "/attune.v1.SegmentService/PreviewSegment"
-	SegmentService_ListTemplates_FullMethodName    = "/attune.v1.SegmentService/ListTemplates"
-	SegmentService_ListMembers_FullMethodName      = "/attune.v1.SegmentService/ListMembers"
-	SegmentService_ExportMembers_FullMethodName    = "/attune.v1.SegmentService/ExportMembers"
-	SegmentService_CheckMembership_FullMethodName  = "/attune.v1.SegmentService/CheckMembership"
-	SegmentService_ListUserSegments_FullMethodName = "/attune.v1.SegmentService/ListUserSegments"
-	SegmentService_WatchSegment_FullMethodName     = "/attune.v1.SegmentService/WatchSegment"
-	SegmentService_GetScale_FullMethodName         = "/attune.v1.SegmentService/GetScale"
-	SegmentService_SetScale_FullMethodName         = "/attune.v1.SegmentService/SetScale"
-	SegmentService_LearnBuyers_FullMethodName      = "/attune.v1.SegmentService/LearnBuyers"
-	SegmentService_GetBuyersModel_FullMethodName   = "/attune.v1.SegmentService/GetBuyersModel"
+	SegmentService_CreateSegment_FullMethodName      = "/attune.v1.SegmentService/CreateSegment"
+	SegmentService_UpdateSegment_FullMethodName      = "/attune.v1.SegmentService/UpdateSegment"
+	SegmentService_GetSegment_FullMethodName         = "/attune.v1.SegmentService/GetSegment"
+	SegmentService_ListSegments_FullMethodName       = "/attune.v1.SegmentService/ListSegments"
+	SegmentService_DeleteSegment_FullMethodName      = "/attune.v1.SegmentService/DeleteSegment"
+	SegmentService_PreviewSegment_FullMethodName     = "/attune.v1.SegmentService/PreviewSegment"
+	SegmentService_ListTemplates_FullMethodName      = "/attune.v1.SegmentService/ListTemplates"
+	SegmentService_ListMembers_FullMethodName        = "/attune.v1.SegmentService/ListMembers"
+	SegmentService_ExportMembers_FullMethodName      = "/attune.v1.SegmentService/ExportMembers"
+	SegmentService_CheckMembership_FullMethodName    = "/attune.v1.SegmentService/CheckMembership"
+	SegmentService_ListUserSegments_FullMethodName   = "/attune.v1.SegmentService/ListUserSegments"
+	SegmentService_WatchSegment_FullMethodName       = "/attune.v1.SegmentService/WatchSegment"
+	SegmentService_GetScale_FullMethodName           = "/attune.v1.SegmentService/GetScale"
+	SegmentService_SetScale_FullMethodName           = "/attune.v1.SegmentService/SetScale"
+	SegmentService_LearnBuyers_FullMethodName        = "/attune.v1.SegmentService/LearnBuyers"
+	SegmentService_GetBuyersModel_FullMethodName     = "/attune.v1.SegmentService/GetBuyersModel"
+	SegmentService_LearnLookalikes_FullMethodName    = "/attune.v1.SegmentService/LearnLookalikes"
+	SegmentService_GetLookalikesModel_FullMethodName = "/attune.v1.SegmentService/GetLookalikesModel"
 )
 
 // SegmentServiceClient is the client API for SegmentService service.
@@ -55,9 +57,11 @@ type SegmentServiceClient interface {
 	GetSegment(ctx context.Context, in *GetSegmentRequest, opts ...grpc.CallOption) (*Segment, error)
 	// ListSegments answers the segments in the order of their ids.
 	ListSegments(ctx context.Context, in *ListSegmentsRequest, opts ...grpc.CallOption) (*ListSegmentsResponse, error)
-	// DeleteSegment deletes a segment with all that is stored of its members.
+	// DeleteSegment deletes a segment with all that is stored of its members. It is FAILED_PRECONDITION
+	// while the rule of another reads likeness to it.
 	DeleteSegment(ctx context.Context, in *DeleteSegmentRequest, opts ...grpc.CallOption) (*DeleteSegmentResponse, error)
-	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them.
+	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them. It is
+	// FAILED_PRECONDITION where the rule reads likeness to a segment of which nothing was learned yet.
 	PreviewSegment(ctx context.Context, in *PreviewSegmentRequest, opts ...grpc.CallOption) (*PreviewSegmentResponse, error)
 	// ListTemplates answers the ready-made rules and their parameters.
 	ListTemplates(ctx context.Context, in *ListTemplatesRequest, opts ...grpc.CallOption) (*ListTemplatesResponse, error)
@@ -86,6 +90,13 @@ type SegmentServiceClient interface {
 	LearnBuyers(ctx context.Context, in *LearnBuyersRequest, opts ...grpc.CallOption) (*BuyersModel, error)
 	// GetBuyersModel answers what was learned last, or NOT_FOUND.
 	GetBuyersModel(ctx context.Context, in *GetBuyersModelRequest, opts ...grpc.CallOption) (*BuyersModel, error)
+	// LearnLookalikes learns who is like the members of a segment, its seed, by the items that they care
+	// for, and answers what that is worth once it is done. Segments whose rules read likeness to the seed are
+	// brought up to date in the background. While there are such segments it is learned once a day by itself.
+	// With too few members it is FAILED_PRECONDITION, and ABORTED while another call learns.
+	LearnLookalikes(ctx context.Context, in *LearnLookalikesRequest, opts ...grpc.CallOption) (*LookalikesModel, error)
+	// GetLookalikesModel answers what was learned of a segment last, or NOT_FOUND.
+	GetLookalikesModel(ctx context.Context, in *GetLookalikesModelRequest, opts ...grpc.CallOption) (*LookalikesModel, error)
 }
 
 type segmentServiceClient struct {
@@ -274,6 +285,26 @@ func (c *segmentServiceClient) GetBuyersModel(ctx context.Context, in *GetBuyers
 	return out, nil
 }
 
+func (c *segmentServiceClient) LearnLookalikes(ctx context.Context, in *LearnLookalikesRequest, opts ...grpc.CallOption) (*LookalikesModel, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LookalikesModel)
+	err := c.cc.Invoke(ctx, SegmentService_LearnLookalikes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *segmentServiceClient) GetLookalikesModel(ctx context.Context, in *GetLookalikesModelRequest, opts ...grpc.CallOption) (*LookalikesModel, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LookalikesModel)
+	err := c.cc.Invoke(ctx, SegmentService_GetLookalikesModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SegmentServiceServer is the server API for SegmentService service.
 // All implementations must embed UnimplementedSegmentServiceServer
 // for forward compatibility.
@@ -292,9 +323,11 @@ type SegmentServiceServer interface {
 	GetSegment(context.Context, *GetSegmentRequest) (*Segment, error)
 	// ListSegments answers the segments in the order of their ids.
 	ListSegments(context.Context, *ListSegmentsRequest) (*ListSegmentsResponse, error)
-	// DeleteSegment deletes a segment with all that is stored of its members.
+	// DeleteSegment deletes a segment with all that is stored of its members. It is FAILED_PRECONDITION
+	// while the rule of another reads likeness to it.
 	DeleteSegment(context.Context, *DeleteSegmentRequest) (*DeleteSegmentResponse, error)
-	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them.
+	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them. It is
+	// FAILED_PRECONDITION where the rule reads likeness to a segment of which nothing was learned yet.
 	PreviewSegment(context.Context, *PreviewSegmentRequest) (*PreviewSegmentResponse, error)
 	// ListTemplates answers the ready-made rules and their parameters.
 	ListTemplates(context.Context, *ListTemplatesRequest) (*ListTemplatesResponse, error)
@@ -323,6 +356,13 @@ type SegmentServiceServer interface {
 	LearnBuyers(context.Context, *LearnBuyersRequest) (*BuyersModel, error)
 	// GetBuyersModel answers what was learned last, or NOT_FOUND.
 	GetBuyersModel(context.Context, *GetBuyersModelRequest) (*BuyersModel, error)
+	// LearnLookalikes learns who is like the members of a segment, its seed, by the items that they care
+	// for, and answers what that is worth once it is done. Segments whose rules read likeness to the seed are
+	// brought up to date in the background. While there are such segments it is learned once a day by itself.
+	// With too few members it is FAILED_PRECONDITION, and ABORTED while another call learns.
+	LearnLookalikes(context.Context, *LearnLookalikesRequest) (*LookalikesModel, error)
+	// GetLookalikesModel answers what was learned of a segment last, or NOT_FOUND.
+	GetLookalikesModel(context.Context, *GetLookalikesModelRequest) (*LookalikesModel, error)
 	mustEmbedUnimplementedSegmentServiceServer()
 }
 
@@ -380,6 +420,12 @@ func (UnimplementedSegmentServiceServer) LearnBuyers(context.Context, *LearnBuye
 }
 func (UnimplementedSegmentServiceServer) GetBuyersModel(context.Context, *GetBuyersModelRequest) (*BuyersModel, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBuyersModel not implemented")
+}
+func (UnimplementedSegmentServiceServer) LearnLookalikes(context.Context, *LearnLookalikesRequest) (*LookalikesModel, error) {
+	return nil, status.Error(codes.Unimplemented, "method LearnLookalikes not implemented")
+}
+func (UnimplementedSegmentServiceServer) GetLookalikesModel(context.Context, *GetLookalikesModelRequest) (*LookalikesModel, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLookalikesModel not implemented")
 }
 func (UnimplementedSegmentServiceServer) mustEmbedUnimplementedSegmentServiceServer() {}
 func (UnimplementedSegmentServiceServer) testEmbeddedByValue()                        {}
@@ -676,6 +722,42 @@ func _SegmentService_GetBuyersModel_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SegmentService_LearnLookalikes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LearnLookalikesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SegmentServiceServer).LearnLookalikes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SegmentService_LearnLookalikes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SegmentServiceServer).LearnLookalikes(ctx, req.(*LearnLookalikesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SegmentService_GetLookalikesModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLookalikesModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SegmentServiceServer).GetLookalikesModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SegmentService_GetLookalikesModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SegmentServiceServer).GetLookalikesModel(ctx, req.(*GetLookalikesModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SegmentService_ServiceDesc is the grpc.ServiceDesc for SegmentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -738,6 +820,14 @@ var SegmentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetBuyersModel",
 			Handler:    _SegmentService_GetBuyersModel_Handler,
+		},
+		{
+			MethodName: "LearnLookalikes",
+			Handler:    _SegmentService_LearnLookalikes_Handler,
+		},
+		{
+			MethodName: "GetLookalikesModel",
+			Handler:    _SegmentService_GetLookalikesModel_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
