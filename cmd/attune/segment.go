@@ -30,13 +30,16 @@ type segmentCmd struct {
 
 	LearnBuyers segmentLearnBuyersCmd `cmd:"" help:"Learn from the history who will buy within seven days, and print what that is worth."`
 	BuyersModel segmentBuyersModelCmd `cmd:"" help:"Print what the last learning of likely buyers was worth."`
+
+	LearnLookalikes segmentLearnLookalikesCmd `cmd:"" help:"Learn who is like the members of a segment, and print what that is worth."`
+	LookalikesModel segmentLookalikesModelCmd `cmd:"" help:"Print what the last learning of a segment's lookalikes was worth."`
 }
 
 // ruleFlags give a rule, itself or by a template.
 type ruleFlags struct {
-	Rule     string         `help:"Rule in CEL, as in: purchases.d30 >= 2." placeholder:"RULE" xor:"rule"`
-	Template string         `help:"Ready-made rule: see attune segment templates." placeholder:"NAME" xor:"rule"`
-	Set      map[string]any `help:"A template's parameter, as in: --set days=30. Numbers and true and false are taken as such." placeholder:"NAME=VALUE" mapsep:"none"`
+	Rule     string            `help:"Rule in CEL, as in: purchases.d30 >= 2." placeholder:"RULE" xor:"rule"`
+	Template string            `help:"Ready-made rule: see attune segment templates." placeholder:"NAME" xor:"rule"`
+	Set      map[string]string `help:"A template's parameter, as in: --set days=30. Numbers, true and false are taken as such unless they are in quotes." placeholder:"NAME=VALUE" mapsep:"none"`
 }
 
 // template returns the template that is asked for, nil where none is.
@@ -49,7 +52,7 @@ func (f *ruleFlags) template() (*attunev1.RuleTemplate, error) {
 	}
 	asked := &attunev1.RuleTemplate{Name: f.Template, Parameters: map[string]*structpb.Value{}}
 	for _, name := range slices.Sorted(maps.Keys(f.Set)) {
-		value, err := structpb.NewValue(scalar(fmt.Sprint(f.Set[name])))
+		value, err := structpb.NewValue(scalar(f.Set[name]))
 		if err != nil {
 			return nil, fmt.Errorf("--set %s: %w", name, err)
 		}
@@ -58,12 +61,12 @@ func (f *ruleFlags) template() (*attunev1.RuleTemplate, error) {
 	return asked, nil
 }
 
-// scalar reads a number or a truth value, and takes anything else for text.
+// scalar reads a number, a truth value or text in quotes, and takes anything else for text.
 func scalar(text string) any {
 	var value any
 	if json.Unmarshal([]byte(text), &value) == nil {
 		switch value.(type) {
-		case float64, bool:
+		case float64, bool, string:
 			return value
 		}
 	}
