@@ -35,26 +35,34 @@ type shardProgress struct {
 
 // progress is how far a webhook is, as it is stored.
 type progress struct {
-	Version       int             `json:"version"`
-	Shards        []shardProgress `json:"shards"`
-	Delivered     int64           `json:"delivered"`
-	LastDelivered time.Time       `json:"last_delivered,omitzero"`
-	LastError     string          `json:"last_error,omitempty"`
-	LastFailed    time.Time       `json:"last_failed,omitzero"`
-	Failures      int64           `json:"failures,omitempty"`
-	Missed        int64           `json:"missed,omitempty"`
+	Version int             `json:"version"`
+	Shards  []shardProgress `json:"shards"`
+	// Changes is how often the webhook was changed when its tries began.
+	Changes       uint32    `json:"changes,omitempty"`
+	Delivered     int64     `json:"delivered"`
+	LastDelivered time.Time `json:"last_delivered,omitzero"`
+	LastError     string    `json:"last_error,omitempty"`
+	LastFailed    time.Time `json:"last_failed,omitzero"`
+	Failures      int64     `json:"failures,omitempty"`
+	Missed        int64     `json:"missed,omitempty"`
 }
 
 func (p *progress) form() *int { return &p.Version }
 
-// begin gives a new webhook its first places.
+// begin gives a new webhook its first places, and one that was changed its tries anew: it may have
+// been mended, or paused for longer than a delivery is tried.
 func (p *progress) begin(h *hook) {
-	if len(p.Shards) == len(h.Start) {
-		return
+	if len(p.Shards) != len(h.Start) {
+		p.Shards = make([]shardProgress, len(h.Start))
+		for n, seq := range h.Start {
+			p.Shards[n].Done.Seq = seq
+		}
 	}
-	p.Shards = make([]shardProgress, len(h.Start))
-	for n, seq := range h.Start {
-		p.Shards[n].Done.Seq = seq
+	if p.Changes != h.Changes {
+		p.Changes = h.Changes
+		for n := range p.Shards {
+			p.Shards[n].Tries, p.Shards[n].Since = 0, time.Time{}
+		}
 	}
 }
 

@@ -162,9 +162,10 @@ func (r *run) step(ctx context.Context, n int, c *collector, waits *backoff.Expo
 		r.ledger.change(func(p *progress) {
 			p.Shards[n] = shardProgress{Done: at.Done, To: &to, Revision: r.hook.Revision}
 		})
-		if err := r.ledger.save(ctx); err != nil {
-			return 0, err
-		}
+	}
+	// Also where it was noted before: the write may have failed.
+	if err := r.ledger.save(ctx); err != nil {
+		return 0, err
 	}
 	one := delivery{ID: deliveryID(r.hook, n, at.Done, to), WebhookID: r.hook.ID, Changes: changes}
 	body, err := one.body()
