@@ -171,6 +171,13 @@ func (r *Receiver) Hanging() int {
 	return r.hanging
 }
 
+// Taken returns the number of deliveries that were taken.
+func (r *Receiver) Taken() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.taken)
+}
+
 // Changes returns what was taken of a user, in the order in which it came.
 func (r *Receiver) Changes(user string) []Change {
 	r.mu.Lock()
