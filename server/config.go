@@ -24,9 +24,8 @@ type Config struct {
 	GRPCAddr string `name:"grpc-addr" help:"Address of the gRPC services; port 0 takes a free one." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
 	HTTPAddr string `name:"http-addr" help:"Address of the REST routes; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	// Now is where the server's clock starts; it runs on from there. Zero is the machine's time.
-	Now time.Time `help:"Start the clock at this time (RFC 3339), so that the windows of old data mean something." placeholder:"TIME"`
-	// Retention is the number of whole months that events are kept beside the current one; 0 is for good.
-	Retention int `help:"Months after which events expire; 0 keeps them for good." default:"0" placeholder:"MONTHS"`
+	Now             time.Time `help:"Start the clock at this time (RFC 3339), so that the windows of old data mean something." placeholder:"TIME"`
+	RetentionConfig `embed:""`
 	// Weights change how much interest an event of a type shows; cf.DefaultWeights for the others.
 	Weights map[string]float64 `help:"Interest that one event of a type shows, as in view_item=1;purchase=5." placeholder:"TYPE=WEIGHT"`
 	// KeepModels is how many trained versions are kept; 0 is 5.
@@ -41,6 +40,19 @@ type Config struct {
 	Clock func() time.Time `kong:"-"`
 	// Logger replaces the one that logs to the standard error output.
 	Logger *slog.Logger `kong:"-"`
+}
+
+// RetentionConfig says what is too old to count.
+type RetentionConfig struct {
+	// Retention is the number of whole months that events are kept beside the current one; 0 is for good.
+	Retention int `help:"Months after which events expire; 0 keeps them for good." default:"0" placeholder:"MONTHS"`
+}
+
+func (c *RetentionConfig) check() error {
+	if c.Retention < 0 || c.Retention > maxRetention {
+		return fmt.Errorf("--retention must be 0..%d months, is %d", maxRetention, c.Retention)
+	}
+	return nil
 }
 
 // clock returns the clock that the configuration asks for.
@@ -60,10 +72,10 @@ func (c *Config) check() error {
 	if err := c.StoreConfig.check(); err != nil {
 		return err
 	}
-	switch {
-	case c.Retention < 0 || c.Retention > maxRetention:
-		return fmt.Errorf("--retention must be 0..%d months, is %d", maxRetention, c.Retention)
-	case c.KeepModels < 0:
+	if err := c.RetentionConfig.check(); err != nil {
+		return err
+	}
+	if c.KeepModels < 0 {
 		return fmt.Errorf("--keep-models must not be negative, is %d", c.KeepModels)
 	}
 	for name, weight := range c.Weights {

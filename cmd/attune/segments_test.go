@@ -117,6 +117,7 @@ func segmentsThroughKills(t *testing.T, where place, servers int, random *rand.R
 	stop()
 	watchers.Wait()
 	r.end()
+	where.verifiesSegments(t, len(watchedRules))
 }
 
 // watcher folds the changes of a segment.
