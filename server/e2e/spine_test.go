@@ -125,7 +125,7 @@ func TestTheFolderHasOneServer(t *testing.T) {
 	if _, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir)}); !errors.Is(err, event.ErrLocked) {
 		t.Errorf("verify beside a server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir+"/missing")}); err == nil {
+	if _, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir + "/missing")}); err == nil {
 		t.Error("verify of a folder that is not there")
 	}
 }
