@@ -29,7 +29,7 @@ type segmentRules struct {
 
 // openRules reads the definitions of segments and what was learned for them.
 func openRules(
-	ctx context.Context, stores store.Stores, kept retention.History, months int, now func() time.Time, logger *slog.Logger,
+	ctx context.Context, cfg *HistoryConfig, stores store.Stores, kept retention.History, now func() time.Time, logger *slog.Logger,
 ) (*segmentRules, error) {
 	r := &segmentRules{}
 	var err error
@@ -42,8 +42,8 @@ func openRules(
 	if r.buyers, err = audience.OpenBuyers(ctx, audience.Options{History: kept, Store: stores, Now: now, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("load the model of likely buyers: %w", err)
 	}
-	r.subjects = &segment.Subjects{Book: r.book, Buyers: r.buyers}
-	if months > 0 {
+	r.subjects = &segment.Subjects{Book: r.book, Weights: cfg.weights(), Buyers: r.buyers}
+	if months := cfg.Retention; months > 0 {
 		r.subjects.Horizon = func(at time.Time) time.Time { return retention.Horizon(at, months) }
 		r.retain = func(state *feature.State) *feature.State { return state.Since(r.subjects.Horizon(now())) }
 	}
@@ -65,11 +65,11 @@ func (s *Server) openSegments(
 	ctx context.Context, cfg *Config, stores store.Stores, past *history.History, kept retention.History, shelf *catalog.Shelf,
 ) (*segment.Service, *membership.Book, error) {
 	now := cfg.clock()
-	r, err := openRules(ctx, stores, kept, cfg.Retention, now, s.logger)
+	r, err := openRules(ctx, &cfg.HistoryConfig, stores, kept, now, s.logger)
 	if err != nil {
 		return nil, nil, err
 	}
-	r.subjects.Catalog, r.subjects.Weights = shelf, cfg.weights()
+	r.subjects.Catalog = shelf
 	if stores.Shared() {
 		s.background(ctx, r.book.Follow)
 		s.background(ctx, r.buyers.Follow)

@@ -16,8 +16,8 @@ import (
 
 // VerifyConfig is all that an operator may set of attune verify.
 type VerifyConfig struct {
-	StoreConfig     `embed:""`
-	RetentionConfig `embed:""`
+	StoreConfig   `embed:""`
+	HistoryConfig `embed:""`
 }
 
 // Report is what Verify found.
@@ -34,7 +34,7 @@ func (r *Report) Differences() int64 { return r.History.Differences + r.Segments
 // segments about everybody, as of when members were last published. No server may have a data
 // folder open; where the stores are shared, nothing may be written meanwhile.
 func Verify(ctx context.Context, cfg VerifyConfig) (report Report, err error) {
-	if err := errors.Join(cfg.StoreConfig.check(), cfg.RetentionConfig.check()); err != nil {
+	if err := errors.Join(cfg.StoreConfig.check(), cfg.HistoryConfig.check()); err != nil {
 		return report, err
 	}
 	if !cfg.Distributed() {
@@ -52,19 +52,21 @@ func Verify(ctx context.Context, cfg VerifyConfig) (report Report, err error) {
 		return report, errors.Join(fmt.Errorf("open the history: %w", err), stores.Close())
 	}
 	if report.History, err = past.Verify(ctx); err == nil {
-		report.Segments, err = verifySegments(ctx, stores, past, cfg.Retention, logger)
+		report.Segments, err = verifySegments(ctx, &cfg.HistoryConfig, stores, past, logger)
 	}
 	return report, errors.Join(err, past.Close(), stores.Close())
 }
 
-func verifySegments(ctx context.Context, stores store.Stores, past *history.History, months int, logger *slog.Logger) (membership.Report, error) {
+func verifySegments(
+	ctx context.Context, cfg *HistoryConfig, stores store.Stores, past *history.History, logger *slog.Logger,
+) (membership.Report, error) {
 	published, err := membership.PublishedAt(ctx, stores)
 	if err != nil {
 		return membership.Report{}, err
 	}
 	then := func() time.Time { return published }
-	kept := retention.New(past, months, then)
-	r, err := openRules(ctx, stores, kept, months, then, logger)
+	kept := retention.New(past, cfg.Retention, then)
+	r, err := openRules(ctx, cfg, stores, kept, then, logger)
 	if err != nil {
 		return membership.Report{}, err
 	}

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,8 +13,8 @@ import (
 // TestWebhookCommands takes a webhook from its creation over deliveries that fail and are sent again to
 // its end, with nothing but the command line.
 func TestWebhookCommands(t *testing.T) {
-	s := serve(t, slices.Concat(folder(t.TempDir()), place{"--webhook-allow-private"}))
-	defer func() { _ = s.end(os.Interrupt) }()
+	where := folder(t.TempDir())
+	s := serve(t, slices.Concat(where, place{"--webhook-allow-private"}))
 	refusing := webhooktest.Receive(t, webhooktest.Always(http.StatusBadRequest))
 	taking := webhooktest.Receive(t, webhooktest.Always(http.StatusOK))
 	s.ask(t, "segment", "create", "buyers", "--rule", "event_counts['purchase'] == 1")
@@ -78,5 +77,10 @@ func TestWebhookCommands(t *testing.T) {
 		if out := fails(t, slices.Concat([]string{"webhook"}, tc.args, []string{"--addr", s.grpcAddr})...); !strings.Contains(out, tc.want) {
 			t.Errorf("%v failed with\n%s\nwithout %q", tc.args, out, tc.want)
 		}
+	}
+	s.stop(t)
+	out, err := run(t, slices.Concat([]string{"verify"}, where)...)
+	if err != nil || string(out) != "users        2\nevents       2\nsegments     2\nmembers      2\nwaiting      0\ndifferences  0\n" {
+		t.Errorf("verify printed\n%s\n%v", out, err)
 	}
 }

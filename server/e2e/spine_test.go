@@ -135,8 +135,8 @@ func TestBadSettings(t *testing.T) {
 	taken := open(t, folder(t.TempDir()))
 	for name, cfg := range map[string]server.Config{
 		"data":      {},
-		"retention": {StoreConfig: folder("x"), RetentionConfig: server.RetentionConfig{Retention: -1}},
-		"weights":   {StoreConfig: folder("x"), Weights: map[string]float64{"x": nan()}},
+		"retention": {StoreConfig: folder("x"), HistoryConfig: server.HistoryConfig{Retention: -1}},
+		"weights":   {StoreConfig: folder("x"), HistoryConfig: server.HistoryConfig{Weights: map[string]float64{"x": nan()}}},
 		"gRPC":      {StoreConfig: folder(t.TempDir()), GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
 		"HTTP":      {StoreConfig: folder(t.TempDir()), GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
 	} {

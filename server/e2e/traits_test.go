@@ -151,7 +151,7 @@ func TestTraitsThatExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.close()
-	s = openWith(t, server.Config{StoreConfig: where, RetentionConfig: server.RetentionConfig{Retention: 2}})
+	s = openWith(t, server.Config{StoreConfig: where, HistoryConfig: server.HistoryConfig{Retention: 2}})
 	user, err := s.users.GetUser(t.Context(), &attunev1.GetUserRequest{UserId: "zoe"})
 	if err != nil || len(user.GetTraits()) != 1 || user.GetTraits()["tier"].GetStringValue() != "silver" {
 		t.Errorf("%v, %v", user.GetTraits(), err)
