@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 // progressRegister is the name of the register that says how far a webhook is.
@@ -47,7 +48,7 @@ type progress struct {
 	Missed        int64     `json:"missed,omitempty"`
 }
 
-func (p *progress) form() *int { return &p.Version }
+func (p *progress) Form() *int { return &p.Version }
 
 // begin gives a new webhook its first places, and one that was changed its tries anew: it may have
 // been mended, or paused for longer than a delivery is tried.
@@ -86,7 +87,7 @@ type ledger struct {
 func openLedger(ctx context.Context, registers store.Registers, h *hook) (*ledger, error) {
 	l := &ledger{registers: registers, name: progressRegister(h.Number)}
 	var err error
-	if l.progress, l.version, err = read[progress](ctx, registers, l.name); err != nil {
+	if l.progress, l.version, err = register.Read[progress](ctx, registers, l.name); err != nil {
 		return nil, err
 	}
 	l.progress.begin(h)
@@ -124,7 +125,7 @@ func (l *ledger) save(ctx context.Context) error {
 	now, copied := l.changes, l.progress
 	copied.Shards = append([]shardProgress(nil), copied.Shards...)
 	l.mu.Unlock()
-	version, err := write(ctx, l.registers, l.name, l.version, &copied)
+	version, err := register.Write(ctx, l.registers, l.name, l.version, &copied)
 	if err != nil {
 		return err
 	}
