@@ -57,7 +57,10 @@ func (p place) verifiesSegments(t *testing.T, segments int) {
 }
 
 // verified is what attune verify prints.
-type verified struct{ Users, Events, Segments, Members, Waiting, Differences int }
+type verified struct {
+	Users, Events, Segments, Members, Waiting, Differences int
+	Examples                                               []string
+}
 
 func (p place) verify(t *testing.T) (report verified) {
 	t.Helper()

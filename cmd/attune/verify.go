@@ -21,16 +21,17 @@ func (c *verifyCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	past, segments := &report.History, &report.Segments
+	examples := append(past.Examples, segments.Examples...)
 	if c.Output == "json" {
 		err = json.NewEncoder(out).Encode(map[string]any{
 			"users": past.Users, "events": past.Events, "segments": segments.Segments, "skipped_segments": segments.Skipped,
-			"members": segments.Members, "waiting": segments.Waiting, "differences": report.Differences(),
+			"members": segments.Members, "waiting": segments.Waiting, "differences": report.Differences(), "examples": examples,
 		})
 	} else {
 		p := &printer{to: out}
 		p.line("users        %d\nevents       %d\nsegments     %d\nmembers      %d", past.Users, past.Events, segments.Segments, segments.Members)
 		p.line("waiting      %d\ndifferences  %d", segments.Waiting, report.Differences())
-		for _, example := range append(past.Examples, segments.Examples...) {
+		for _, example := range examples {
 			p.line("  %s", example)
 		}
 		for _, why := range segments.Skipped {

@@ -115,3 +115,22 @@ func TestVerifyFindsDamage(t *testing.T) {
 		})
 	}
 }
+
+// TestTimersRingWithoutACheckpoint: whoever had a timer before it was lost is looked at, and by then has the next one.
+func TestTimersRingWithoutACheckpoint(t *testing.T) {
+	f := newFixture(t)
+	away, gone := f.define("away", "last_seen.age > duration('240h')"), f.define("gone", "last_seen.age > duration('480h')")
+	f.write(bought("1", "anna"))
+	f.wants(f.define("buyers", "event_counts['purchase'] > 0"), "anna")
+	f.must(f.publisher.Close())
+	f.must(f.stores.SaveCheckpoint(t.Context(), "segments", []byte("damaged")))
+	f.close()
+	f.now.Add((250 * time.Hour).Microseconds())
+	f.open()
+	f.wants(away, "anna")
+	f.now.Add((240 * time.Hour).Microseconds())
+	f.wants(gone, "anna")
+	if report := f.verify(); report.Differences != 0 || report.Members != 3 {
+		t.Errorf("%+v", report)
+	}
+}
