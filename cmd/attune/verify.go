@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/attune-shop/attune/server"
 )
@@ -21,7 +22,7 @@ func (c *verifyCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	past, segments := &report.History, &report.Segments
-	examples := append(past.Examples, segments.Examples...)
+	examples := slices.Concat(past.Examples, segments.Examples)
 	if c.Output == "json" {
 		err = json.NewEncoder(out).Encode(map[string]any{
 			"users": past.Users, "events": past.Events, "segments": segments.Segments, "skipped_segments": segments.Skipped,
