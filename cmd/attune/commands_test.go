@@ -20,23 +20,6 @@ func TestCommands(t *testing.T) {
 		}
 		return path
 	}
-	ask := func(args ...string) string {
-		t.Helper()
-		out, err := run(t, append(args, "--addr", s.grpcAddr)...)
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	asks := func(wants []string, args ...string) {
-		t.Helper()
-		out := ask(args...)
-		for _, want := range wants {
-			if !strings.Contains(out, want) {
-				t.Errorf("%v printed\n%s\nwithout %q", args, out, want)
-			}
-		}
-	}
 
 	events := write("events.csv", "event_id,type,user_id,item_id,quantity,price.currency_code,price.minor_units,occurred_at\n"+
 		"e1,purchase,anna,lamp,2,EUR,1250,2026-01-01T10:00:00Z\n"+
@@ -44,14 +27,14 @@ func TestCommands(t *testing.T) {
 		"e3,view_item,anna,bulb,,,,2026-01-02T10:00:00Z\n"+
 		"e4,purchase,anna,lamp,2,XXQ,1250,2026-01-01T10:00:00Z\n"+
 		"e5,view_item,anna,bulb,,,,yesterday\n")
-	asks([]string{"All 5 lines read add up", "lines[].price.currency_code", "malformed occurred_at"}, "import", "csv", events)
+	s.asks(t, []string{"All 5 lines read add up", "lines[].price.currency_code", "malformed occurred_at"}, "import", "csv", events)
 	var report struct {
 		Lines     int64
 		Duplicate struct{ Events int64 }
 		Rejected  struct{ Events int64 }
 		Skipped   []struct{ Lines int64 }
 	}
-	if err := json.Unmarshal([]byte(ask("import", "csv", events, "--output", "json")), &report); err != nil {
+	if err := json.Unmarshal([]byte(s.ask(t, "import", "csv", events, "--output", "json")), &report); err != nil {
 		t.Fatal(err)
 	}
 	if report.Lines != 5 || report.Duplicate.Events != 3 || report.Rejected.Events != 1 || len(report.Skipped) != 1 {
@@ -60,28 +43,28 @@ func TestCommands(t *testing.T) {
 
 	items := write("items.jsonl", `{"item_id":"lamp","title":"Lamp","price":{"currency_code":"EUR","minor_units":"1250"},"categories":["Home > Lamps"]}`+"\n"+
 		`{"itemId":"bulb","title":"Bulb"}`+"\n")
-	asks([]string{"2 items stored"}, "items", "upsert", items)
-	asks([]string{"Bulb", "--page-token"}, "items", "list", "--page-size", "1")
-	asks([]string{"Home > Lamps", "in stock"}, "items", "get", "lamp")
-	asks([]string{`"item_id": "lamp"`}, "items", "get", "lamp", "--output", "json")
-	asks([]string{"items, list"}, "items", "similar", "lamp")
-	asks([]string{"items, list"}, "items", "bought-together", "lamp", "bulb")
-	asks([]string{"items, list"}, "items", "trending", "--window", "720h")
+	s.asks(t, []string{"2 items stored"}, "items", "upsert", items)
+	s.asks(t, []string{"Bulb", "--page-token"}, "items", "list", "--page-size", "1")
+	s.asks(t, []string{"Home > Lamps", "in stock"}, "items", "get", "lamp")
+	s.asks(t, []string{`"item_id": "lamp"`}, "items", "get", "lamp", "--output", "json")
+	s.asks(t, []string{"items, list"}, "items", "similar", "lamp")
+	s.asks(t, []string{"items, list"}, "items", "bought-together", "lamp", "bulb")
+	s.asks(t, []string{"items, list"}, "items", "trending", "--window", "720h")
 	said := write("said.jsonl", `{"event_id":"i1","type":"identify","user_id":"anna","occurred_at":"2026-01-03T10:00:00Z",`+
 		`"attributes":{"tier":"gold","age":41,"newsletter":true}}`+"\n")
-	asks([]string{"All 1 lines read add up"}, "import", "jsonl", said)
-	asks([]string{"25.00 EUR", "Bulb", `traits: age=41, newsletter=true, tier="gold"`}, "user", "get", "anna")
-	asks([]string{"2 x lamp", "view_item"}, "user", "events", "anna")
-	asks([]string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
-	asks([]string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
-	asks([]string{"item_knn", "interactions"}, "train", "--algorithm", "item_knn", "--objective", "next-item", "--limit", "5", "--include-seen", "--keep-active")
-	asks([]string{"-popularity: ", ", in service"}, "models", "get")
-	asks([]string{"item_knn of 3 interactions"}, "train", "--keep-active", "--budget", "1s")
-	asks([]string{"-popularity", "in service"}, "models", "list")
-	version, _, _ := strings.Cut(ask("models", "list"), " ")
-	asks([]string{version + ": ", ", in service"}, "models", "activate", version)
-	asks([]string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
-	asks([]string{"bulb deleted"}, "items", "delete", "bulb")
+	s.asks(t, []string{"All 1 lines read add up"}, "import", "jsonl", said)
+	s.asks(t, []string{"25.00 EUR", "Bulb", `traits: age=41, newsletter=true, tier="gold"`}, "user", "get", "anna")
+	s.asks(t, []string{"2 x lamp", "view_item"}, "user", "events", "anna")
+	s.asks(t, []string{`"recommendation_id"`, `"score"`}, "recommend", "anna", "--limit", "1", "--output", "json")
+	s.asks(t, []string{"popularity", "interactions"}, "train", "--algorithm", "popularity")
+	s.asks(t, []string{"item_knn", "interactions"}, "train", "--algorithm", "item_knn", "--objective", "next-item", "--limit", "5", "--include-seen", "--keep-active")
+	s.asks(t, []string{"-popularity: ", ", in service"}, "models", "get")
+	s.asks(t, []string{"item_knn of 3 interactions"}, "train", "--keep-active", "--budget", "1s")
+	s.asks(t, []string{"-popularity", "in service"}, "models", "list")
+	version, _, _ := strings.Cut(s.ask(t, "models", "list"), " ")
+	s.asks(t, []string{version + ": ", ", in service"}, "models", "activate", version)
+	s.asks(t, []string{"1 items, list"}, "recommend", "anna", "--exclude-bought", "--explain")
+	s.asks(t, []string{"bulb deleted"}, "items", "delete", "bulb")
 
 	for _, tc := range []struct {
 		want string

@@ -41,15 +41,35 @@ func (p place) verifies(t *testing.T, users, events int) {
 // verifiesBetween is for where some events may be stored whose writes were not acknowledged.
 func (p place) verifiesBetween(t *testing.T, users, least, most int) {
 	t.Helper()
+	if report := p.verify(t); report.Users != users || report.Events < least || report.Events > most || report.Differences != 0 {
+		t.Errorf("verify found %+v, want %d users, %d to %d events, 0 differences", report, users, least, most)
+	}
+}
+
+// verifiesSegments expects attune verify to compare so many segments, and to find no difference.
+func (p place) verifiesSegments(t *testing.T, segments int) {
+	t.Helper()
+	report := p.verify(t)
+	if report.Segments != segments || report.Members == 0 || report.Differences != 0 {
+		t.Errorf("verify found %+v, want %d segments with members, 0 differences", report, segments)
+	}
+	t.Logf("verify: %+v", report)
+}
+
+// verified is what attune verify prints.
+type verified struct {
+	Users, Events, Segments, Members, Waiting, Differences int
+	Examples                                               []string
+}
+
+func (p place) verify(t *testing.T) (report verified) {
+	t.Helper()
 	out, err := run(t, slices.Concat([]string{"verify", "--output", "json"}, p)...)
 	if err != nil {
 		t.Errorf("verify: %v", err)
 	}
-	var report struct{ Users, Events, Differences int }
 	if err := json.Unmarshal(out, &report); err != nil {
 		t.Fatalf("verify printed %q: %v", out, err)
 	}
-	if report.Users != users || report.Events < least || report.Events > most || report.Differences != 0 {
-		t.Errorf("verify found %+v, want %d users, %d to %d events, 0 differences", report, users, least, most)
-	}
+	return report
 }

@@ -37,6 +37,20 @@ func (r *replicas) kill(i int) {
 	r.running[i].Store(serve(r.t, r.where))
 }
 
+// killAll ends all of them at once, and starts them anew after something else.
+func (r *replicas) killAll(meanwhile func()) {
+	r.t.Helper()
+	for i := range r.running {
+		if err := r.running[i].Load().end(syscall.SIGKILL); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	meanwhile()
+	for i := range r.running {
+		r.running[i].Store(serve(r.t, r.where))
+	}
+}
+
 // end ends them as an operator does.
 func (r *replicas) end() {
 	r.t.Helper()

@@ -57,7 +57,7 @@ func segmentsThroughKills(t *testing.T, where place, servers int, random *rand.R
 		if err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
-		w := &watcher{id: id, members: map[string]bool{}}
+		w := newWatcher(id)
 		watches[id] = w
 		watchers.Go(func() { w.follow(watching, t, r.any) })
 	}
@@ -117,6 +117,7 @@ func segmentsThroughKills(t *testing.T, where place, servers int, random *rand.R
 	stop()
 	watchers.Wait()
 	r.end()
+	where.verifiesSegments(t, len(watchedRules))
 }
 
 // watcher folds the changes of a segment.
@@ -126,6 +127,11 @@ type watcher struct {
 
 	mu      sync.Mutex
 	members map[string]bool
+	told    map[string][]string // of each user, as it came
+}
+
+func newWatcher(id string) *watcher {
+	return &watcher{id: id, members: map[string]bool{}, told: map[string][]string{}}
 }
 
 func (w *watcher) folded() map[string]bool {
@@ -163,6 +169,7 @@ func (w *watcher) take(t *testing.T, response *attunev1.WatchSegmentResponse) {
 	defer w.mu.Unlock()
 	for _, c := range response.GetChanges() {
 		w.changes.Add(1)
+		w.told[c.GetUserId()] = append(w.told[c.GetUserId()], changeText(c.GetType().String(), c.GetOccurredAt().AsTime()))
 		entered := c.GetType() == attunev1.MembershipChangeType_ENTERED
 		if entered == w.members[c.GetUserId()] {
 			t.Errorf("%s: %s %v once more", w.id, c.GetUserId(), c.GetType())

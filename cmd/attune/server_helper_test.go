@@ -119,3 +119,24 @@ func (s *service) count(t *testing.T, id string) (events int64) {
 	}
 	return events
 }
+
+// ask runs a command of the client against the server and returns what it printed.
+func (s *service) ask(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := run(t, append(args, "--addr", s.grpcAddr)...)
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// asks expects of what a command prints that all of these are in it.
+func (s *service) asks(t *testing.T, wants []string, args ...string) {
+	t.Helper()
+	out := s.ask(t, args...)
+	for _, want := range wants {
+		if !strings.Contains(out, want) {
+			t.Errorf("%v printed\n%s\nwithout %q", args, out, want)
+		}
+	}
+}

@@ -105,7 +105,7 @@ func (r *remote) showWebhook(out io.Writer, w *attunev1.Webhook) error {
 		p.line("last error: %s, %s; %d failures in a row", plain(state.GetLastError()), state.GetLastFailedAt().AsTime().Format(time.RFC3339), state.GetFailuresInRow())
 	}
 	if state.GetFailedDeliveries() > 0 {
-		p.line("%s failed deliveries: attune webhook failed", thousands(state.GetFailedDeliveries()))
+		p.line("%s failed deliveries: attune webhook failed %s", thousands(state.GetFailedDeliveries()), plain(w.GetWebhookId()))
 	}
 	if state.GetMissedRows() > 0 {
 		p.line("%s rows of changes were missed: they were not kept that long", thousands(state.GetMissedRows()))

@@ -69,7 +69,7 @@ func testRetention(t *testing.T, where server.StoreConfig) {
 	write(1, noon.AddDate(0, -6, 0))
 	write(2, noon)
 	s.close()
-	s = openWith(t, server.Config{StoreConfig: where, Retention: 3})
+	s = openWith(t, server.Config{StoreConfig: where, HistoryConfig: server.HistoryConfig{Retention: 3}})
 	if answer := write(3, noon.AddDate(0, -6, 0)); !strings.Contains(answer, `"occurred_at"`) || !strings.Contains(answer, "expired") {
 		t.Errorf("an expired event: %s", answer)
 	}

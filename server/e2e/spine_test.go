@@ -68,8 +68,8 @@ func testAnEventInAListOut(t *testing.T, where server.StoreConfig) {
 	s = open(t, where)
 	check()
 	s.close()
-	report, err := server.Verify(t.Context(), where)
-	if err != nil || report.Differences != 0 || report.Users != 41 || report.Events != 404 {
+	report, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: where})
+	if err != nil || report.Differences() != 0 || report.History.Users != 41 || report.History.Events != 404 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }
@@ -122,10 +122,10 @@ func TestTheFolderHasOneServer(t *testing.T) {
 	if !errors.Is(err, event.ErrLocked) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), folder(dir)); !errors.Is(err, event.ErrLocked) {
+	if _, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir)}); !errors.Is(err, event.ErrLocked) {
 		t.Errorf("verify beside a server: %v", err)
 	}
-	if _, err := server.Verify(t.Context(), folder(dir+"/missing")); err == nil {
+	if _, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir + "/missing")}); err == nil {
 		t.Error("verify of a folder that is not there")
 	}
 }
@@ -135,8 +135,8 @@ func TestBadSettings(t *testing.T) {
 	taken := open(t, folder(t.TempDir()))
 	for name, cfg := range map[string]server.Config{
 		"data":      {},
-		"retention": {StoreConfig: folder("x"), Retention: -1},
-		"weights":   {StoreConfig: folder("x"), Weights: map[string]float64{"x": nan()}},
+		"retention": {StoreConfig: folder("x"), HistoryConfig: server.HistoryConfig{Retention: -1}},
+		"weights":   {StoreConfig: folder("x"), HistoryConfig: server.HistoryConfig{Weights: map[string]float64{"x": nan()}}},
 		"gRPC":      {StoreConfig: folder(t.TempDir()), GRPCAddr: taken.server.GRPCAddr(), HTTPAddr: "127.0.0.1:0"},
 		"HTTP":      {StoreConfig: folder(t.TempDir()), GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.server.HTTPAddr()},
 	} {

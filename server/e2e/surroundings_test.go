@@ -111,7 +111,7 @@ func TestFeaturesThatAreGone(t *testing.T) {
 		t.Error(diff)
 	}
 	s.close()
-	if report, err := server.Verify(t.Context(), folder(dir)); err != nil || report.Differences != 0 || report.Events == 0 {
+	if report, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: folder(dir)}); err != nil || report.Differences() != 0 || report.History.Events == 0 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }

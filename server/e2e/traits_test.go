@@ -94,8 +94,8 @@ func testTraits(t *testing.T, where server.StoreConfig) {
 	s = open(t, where)
 	check()
 	s.close()
-	report, err := server.Verify(t.Context(), where)
-	if err != nil || report.Differences != 0 || report.Users != 42 {
+	report, err := server.Verify(t.Context(), server.VerifyConfig{StoreConfig: where})
+	if err != nil || report.Differences() != 0 || report.History.Users != 42 {
 		t.Errorf("verify: %+v, %v", report, err)
 	}
 }
@@ -151,7 +151,7 @@ func TestTraitsThatExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.close()
-	s = openWith(t, server.Config{StoreConfig: where, Retention: 2})
+	s = openWith(t, server.Config{StoreConfig: where, HistoryConfig: server.HistoryConfig{Retention: 2}})
 	user, err := s.users.GetUser(t.Context(), &attunev1.GetUserRequest{UserId: "zoe"})
 	if err != nil || len(user.GetTraits()) != 1 || user.GetTraits()["tier"].GetStringValue() != "silver" {
 		t.Errorf("%v, %v", user.GetTraits(), err)

@@ -1,121 +1,23 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server"
+	"github.com/attune-shop/attune/server/webhook/webhooktest"
 )
 
 // oddViews is a rule that each view of a user turns.
 const oddViews = "event_counts['view_item'] % 2 == 1"
-
-// receiver is a shop's URL. It leaves out deliveries that it has, as a shop should.
-type receiver struct {
-	*httptest.Server
-	t *testing.T
-
-	mu     sync.Mutex
-	secret string // of which each signature must be; not looked at where empty
-	answer func(tries int) int
-	tries  map[string]int
-	bodies map[string]string
-	taken  map[string]bool
-	types  map[string][]string // of the changes of each user, as they came
-}
-
-func receive(t *testing.T, answer func(tries int) int) *receiver {
-	r := &receiver{t: t, answer: answer, tries: map[string]int{}, bodies: map[string]string{}, taken: map[string]bool{}, types: map[string][]string{}}
-	r.Server = httptest.NewServer(r)
-	t.Cleanup(r.Close)
-	return r
-}
-
-func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body, err := io.ReadAll(request.Body)
-	var sent struct {
-		DeliveryID string `json:"delivery_id"`
-		Changes    []struct {
-			UserID string `json:"user_id"`
-			Type   string
-		}
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &sent)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id := request.Header.Get("Webhook-Id")
-	if err != nil || id == "" || sent.DeliveryID != id {
-		r.t.Errorf("delivery %q: %v: %s", id, err, body)
-	}
-	if r.secret != "" {
-		verifier, err := standardwebhooks.NewWebhook(r.secret)
-		if err == nil {
-			err = verifier.Verify(body, request.Header)
-		}
-		if err != nil {
-			r.t.Errorf("signature: %v", err)
-		}
-	}
-	if before, known := r.bodies[id]; known && before != string(body) {
-		r.t.Errorf("delivery %s was %s, and is %s", id, before, body)
-	}
-	r.bodies[id] = string(body)
-	r.tries[id]++
-	code := r.answer(r.tries[id])
-	if code == 0 { // hangs
-		r.mu.Unlock()
-		<-request.Context().Done()
-		r.mu.Lock()
-		return
-	}
-	if code == http.StatusOK && !r.taken[id] {
-		r.taken[id] = true
-		for _, c := range sent.Changes {
-			r.types[c.UserID] = append(r.types[c.UserID], c.Type)
-		}
-	}
-	w.WriteHeader(code)
-}
-
-// setAnswer changes what is answered.
-func (r *receiver) setAnswer(answer func(tries int) int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = answer
-}
-
-// has returns what came of a user.
-func (r *receiver) has(user string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return strings.Join(r.types[user], " ")
-}
-
-func always(code int) func(int) int { return func(int) int { return code } }
-
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
 
 // openPrivate starts a server that may deliver to loopback.
 func openPrivate(t *testing.T, where server.StoreConfig) (*shop, attunev1.WebhookServiceClient) {
@@ -157,8 +59,8 @@ func testWebhooks(t *testing.T, where server.StoreConfig) {
 	const users = 20
 	s, hooks := openPrivate(t, where)
 	s.segment("odd", oddViews)
-	r := receive(t, func(tries int) int {
-		if tries == 1 {
+	r := webhooktest.Receive(t, func(d *webhooktest.Delivery) int {
+		if d.Try == 1 {
 			return http.StatusInternalServerError
 		}
 		return http.StatusOK
@@ -167,9 +69,7 @@ func testWebhooks(t *testing.T, where server.StoreConfig) {
 	if err != nil || made.GetSecret() == "" {
 		t.Fatalf("%v, %v", made, err)
 	}
-	r.mu.Lock()
-	r.secret = made.GetSecret()
-	r.mu.Unlock()
+	r.SetSecret(made.GetSecret())
 	want := ""
 	for round := range 3 {
 		s.turn(round, users, round%2 == 0)
@@ -181,9 +81,9 @@ func testWebhooks(t *testing.T, where server.StoreConfig) {
 	want += " LEFT"
 	for n := range users {
 		user := fmt.Sprint("user-", n)
-		eventually(t, user+" "+want, func() bool { return r.has(user) == want })
+		webhooktest.Eventually(t, user+" "+want, func() bool { return r.Has(user) == want })
 	}
-	eventually(t, "nothing is left", func() bool {
+	webhooktest.Eventually(t, "nothing is left", func() bool {
 		found, err := hooks.GetWebhook(t.Context(), &attunev1.GetWebhookRequest{WebhookId: "shop"})
 		if err != nil || found.GetSecret() != "" {
 			t.Fatalf("%v, %v", found, err)
@@ -198,7 +98,7 @@ func testWebhooks(t *testing.T, where server.StoreConfig) {
 func TestAHangingReceiverSlowsNobody(t *testing.T) {
 	s, hooks := openPrivate(t, folder(t.TempDir()))
 	s.segment("odd", oddViews)
-	hangs, good := receive(t, always(0)), receive(t, always(http.StatusOK))
+	hangs, good := webhooktest.Receive(t, webhooktest.Always(webhooktest.Hang)), webhooktest.Receive(t, webhooktest.Always(http.StatusOK))
 	for id, url := range map[string]string{"hangs": hangs.URL, "good": good.URL} {
 		if _, err := hooks.CreateWebhook(t.Context(), &attunev1.CreateWebhookRequest{WebhookId: id, Url: url}); err != nil {
 			t.Fatal(err)
@@ -211,7 +111,7 @@ func TestAHangingReceiverSlowsNobody(t *testing.T) {
 	want := strings.TrimSpace(strings.Repeat("ENTERED LEFT ", 5))
 	for n := range 5 {
 		user := fmt.Sprint("user-", n)
-		eventually(t, user, func() bool { return good.has(user) == want })
+		webhooktest.Eventually(t, user, func() bool { return good.Has(user) == want })
 	}
 	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("it took %v", took)
@@ -224,7 +124,7 @@ func TestAHangingReceiverSlowsNobody(t *testing.T) {
 func TestFailedDeliveries(t *testing.T) {
 	s, hooks := openPrivate(t, folder(t.TempDir()))
 	s.segment("odd", oddViews)
-	r := receive(t, always(http.StatusBadRequest))
+	r := webhooktest.Receive(t, webhooktest.Always(http.StatusBadRequest))
 	if _, err := hooks.CreateWebhook(t.Context(), &attunev1.CreateWebhookRequest{WebhookId: "shop", Url: r.URL}); err != nil {
 		t.Fatal(err)
 	}
@@ -236,40 +136,40 @@ func TestFailedDeliveries(t *testing.T) {
 		return response.GetDeliveries()
 	}
 	s.turn(0, 1, true)
-	eventually(t, "a failed delivery", func() bool { return len(list()) == 1 })
+	webhooktest.Eventually(t, "a failed delivery", func() bool { return len(list()) == 1 })
 	one := list()[0]
 	if len(one.GetChanges()) != 1 || one.GetChanges()[0].GetUserId() != "user-0" || one.GetTries() != 4 || one.GetError() != "status 400" {
 		t.Errorf("%v", one)
 	}
-	r.setAnswer(always(http.StatusOK))
+	r.SetAnswer(webhooktest.Always(http.StatusOK))
 	s.turn(1, 1, false)
-	eventually(t, "the next goes on", func() bool { return r.has("user-0") == "LEFT" })
+	webhooktest.Eventually(t, "the next goes on", func() bool { return r.Has("user-0") == "LEFT" })
 	retried, err := hooks.RetryFailedDeliveries(t.Context(), &attunev1.RetryFailedDeliveriesRequest{WebhookId: "shop", DeliveryIds: []string{one.GetDeliveryId()}})
 	if err != nil || retried.GetRetried() != 1 {
 		t.Errorf("%v, %v", retried, err)
 	}
-	eventually(t, "delivered after all", func() bool { return len(list()) == 0 && r.has("user-0") == "LEFT ENTERED" })
+	webhooktest.Eventually(t, "delivered after all", func() bool { return len(list()) == 0 && r.Has("user-0") == "LEFT ENTERED" })
 
-	r.setAnswer(always(http.StatusGone))
+	r.SetAnswer(webhooktest.Always(http.StatusGone))
 	s.turn(2, 1, true)
-	eventually(t, "paused", func() bool {
+	webhooktest.Eventually(t, "paused", func() bool {
 		found, err := hooks.GetWebhook(t.Context(), &attunev1.GetWebhookRequest{WebhookId: "shop"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return found.GetPaused() && strings.Contains(found.GetPausedReason(), "410")
 	})
-	r.setAnswer(always(http.StatusOK))
+	r.SetAnswer(webhooktest.Always(http.StatusOK))
 	paused := false
 	if _, err := hooks.UpdateWebhook(t.Context(), &attunev1.UpdateWebhookRequest{WebhookId: "shop", Paused: &paused}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "goes on", func() bool { return r.has("user-0") == "LEFT ENTERED ENTERED" })
+	webhooktest.Eventually(t, "goes on", func() bool { return r.Has("user-0") == "LEFT ENTERED ENTERED" })
 }
 
 // TestRedirectsAndRotation: a redirect leads nowhere, and a rotated secret signs at once.
 func TestRedirectsAndRotation(t *testing.T) {
-	r := receive(t, always(http.StatusOK))
+	r := webhooktest.Receive(t, webhooktest.Always(http.StatusOK))
 	_, hooks := openPrivate(t, folder(t.TempDir()))
 	redirects := httptest.NewServer(http.RedirectHandler(r.URL, http.StatusTemporaryRedirect))
 	defer redirects.Close()
@@ -279,16 +179,14 @@ func TestRedirectsAndRotation(t *testing.T) {
 		}
 	}
 	tried, err := hooks.TestWebhook(t.Context(), &attunev1.TestWebhookRequest{WebhookId: "redirects"})
-	if err != nil || tried.GetDelivered() || !strings.Contains(tried.GetFailure(), "redirects are not followed") || len(r.bodies) != 0 {
+	if err != nil || tried.GetDelivered() || !strings.Contains(tried.GetFailure(), "redirects are not followed") || len(r.Tries()) != 0 {
 		t.Errorf("%v, %v", tried, err)
 	}
 	rotated, err := hooks.UpdateWebhook(t.Context(), &attunev1.UpdateWebhookRequest{WebhookId: "direct", RotateSecret: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.mu.Lock()
-	r.secret = rotated.GetSecret()
-	r.mu.Unlock()
+	r.SetSecret(rotated.GetSecret())
 	if tried, err = hooks.TestWebhook(t.Context(), &attunev1.TestWebhookRequest{WebhookId: "direct"}); err != nil || !tried.GetDelivered() || tried.GetStatusCode() != 200 {
 		t.Errorf("%v, %v", tried, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/wire"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 const (
@@ -43,7 +44,7 @@ func (s *Service) CreateWebhook(ctx context.Context, request *attunev1.CreateWeb
 			return nil, err
 		}
 	}
-	all, err := change(ctx, s.options.Store, hooksRegister, func(h *hooks) error { return h.add(made) })
+	all, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error { return h.add(made) })
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, request *attunev1.UpdateWeb
 		return nil, &event.InvalidError{Violations: violations}
 	}
 	fresh, now := makeSecret(), s.options.Now().UTC().Truncate(time.Microsecond)
-	all, err := change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
+	all, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
 		at, err := h.find(id)
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (s *Service) GetWebhook(ctx context.Context, request *attunev1.GetWebhookRe
 
 // ListWebhooks answers all webhooks in the order of their ids.
 func (s *Service) ListWebhooks(ctx context.Context, _ *attunev1.ListWebhooksRequest) (*attunev1.ListWebhooksResponse, error) {
-	all, _, err := read[hooks](ctx, s.options.Store, hooksRegister)
+	all, _, err := register.Read[hooks](ctx, s.options.Store, hooksRegister)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, request *attunev1.DeleteWeb
 	if err := wire.CheckID("webhook_id", id); err != nil {
 		return nil, err
 	}
-	_, err := change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
+	_, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
 		at, err := h.find(id)
 		if err != nil {
 			return err
@@ -172,11 +173,11 @@ func (s *Service) describe(ctx context.Context, h *hook, secretToo bool) (*attun
 }
 
 func (s *Service) state(ctx context.Context, h *hook) (*attunev1.WebhookState, error) {
-	p, _, err := read[progress](ctx, s.options.Store, progressRegister(h.Number))
+	p, _, err := register.Read[progress](ctx, s.options.Store, progressRegister(h.Number))
 	if err != nil {
 		return nil, err
 	}
-	kept, _, err := read[failures](ctx, s.options.Store, failedRegister(h.Number))
+	kept, _, err := register.Read[failures](ctx, s.options.Store, failedRegister(h.Number))
 	if err != nil {
 		return nil, err
 	}

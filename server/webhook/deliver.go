@@ -13,6 +13,7 @@ import (
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/lease"
 	"github.com/attune-shop/attune/store/membership"
+	"github.com/attune-shop/attune/store/register"
 )
 
 const (
@@ -131,7 +132,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 
 // reconcile ends what runs by an older definition, and starts what should run.
 func (d *deliverer) reconcile(ctx context.Context, runs map[uint32]*run) error {
-	all, _, err := read[hooks](ctx, d.options.Store, hooksRegister)
+	all, _, err := register.Read[hooks](ctx, d.options.Store, hooksRegister)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (d *deliverer) reconcile(ctx context.Context, runs map[uint32]*run) error {
 			return err
 		}
 	}
-	_, err = change(ctx, d.options.Store, hooksRegister, func(h *hooks) error {
+	_, _, err = register.Change(ctx, d.options.Store, hooksRegister, func(h *hooks) error {
 		h.Dropped = slices.DeleteFunc(h.Dropped, func(n uint32) bool { return slices.Contains(all.Dropped, n) })
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 // maxFailed is how many failed deliveries of a webhook are kept: the oldest goes for one more.
@@ -41,7 +42,7 @@ type failures struct {
 	Failures []failure `json:"failures"`
 }
 
-func (f *failures) form() *int { return &f.Version }
+func (f *failures) Form() *int { return &f.Version }
 
 func (f *failures) find(id string) int {
 	return slices.IndexFunc(f.Failures, func(one failure) bool { return one.ID == id })
@@ -65,12 +66,12 @@ type stored struct {
 	Body    []byte `json:"body,omitempty"`
 }
 
-func (s *stored) form() *int { return &s.Version }
+func (s *stored) Form() *int { return &s.Version }
 
 // keepFailure keeps a delivery that is given up, durably. The same once more replaces it. One call
 // at a time does so, or removes one, in the process that delivers; others may mark some meanwhile.
 func keepFailure(ctx context.Context, registers store.Registers, number uint32, one failure, body []byte) error {
-	_, err := change(ctx, registers, failedRegister(number), func(f *failures) error {
+	_, _, err := register.Change(ctx, registers, failedRegister(number), func(f *failures) error {
 		if at := f.find(one.ID); at >= 0 {
 			one.Slot = f.Failures[at].Slot
 			f.Failures = slices.Delete(f.Failures, at, at+1)
@@ -91,7 +92,7 @@ func keepFailure(ctx context.Context, registers store.Registers, number uint32, 
 }
 
 func keepBody(ctx context.Context, registers store.Registers, number uint32, slot int, what *stored) error {
-	_, err := change(ctx, registers, bodyRegister(number, slot), func(s *stored) error {
+	_, _, err := register.Change(ctx, registers, bodyRegister(number, slot), func(s *stored) error {
 		*s = *what
 		return nil
 	})
@@ -100,7 +101,7 @@ func keepBody(ctx context.Context, registers store.Registers, number uint32, slo
 
 // failedBody returns the body of a failed delivery, nil where it is there no more.
 func failedBody(ctx context.Context, registers store.Registers, number uint32, one *failure) ([]byte, error) {
-	found, _, err := read[stored](ctx, registers, bodyRegister(number, one.Slot))
+	found, _, err := register.Read[stored](ctx, registers, bodyRegister(number, one.Slot))
 	if err != nil || found.ID != one.ID {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func failedBody(ctx context.Context, registers store.Registers, number uint32, o
 
 // dropFailure removes a failed delivery that was delivered after all.
 func dropFailure(ctx context.Context, registers store.Registers, number uint32, one *failure) error {
-	kept, _, err := read[failures](ctx, registers, failedRegister(number))
+	kept, _, err := register.Read[failures](ctx, registers, failedRegister(number))
 	if err != nil || kept.find(one.ID) < 0 {
 		return err // it made room for another, whose body is in the slot now
 	}
@@ -117,7 +118,7 @@ func dropFailure(ctx context.Context, registers store.Registers, number uint32, 
 	if err := keepBody(ctx, registers, number, one.Slot, &stored{}); err != nil {
 		return err
 	}
-	_, err = change(ctx, registers, failedRegister(number), func(f *failures) error {
+	_, _, err = register.Change(ctx, registers, failedRegister(number), func(f *failures) error {
 		if at := f.find(one.ID); at >= 0 {
 			f.Failures = slices.Delete(f.Failures, at, at+1)
 		}
@@ -128,7 +129,7 @@ func dropFailure(ctx context.Context, registers store.Registers, number uint32, 
 
 // dropHook empties what is stored of a deleted webhook.
 func dropHook(ctx context.Context, registers store.Registers, number uint32) error {
-	kept, _, err := read[failures](ctx, registers, failedRegister(number))
+	kept, _, err := register.Read[failures](ctx, registers, failedRegister(number))
 	if err != nil {
 		return err
 	}
@@ -137,9 +138,9 @@ func dropHook(ctx context.Context, registers store.Registers, number uint32) err
 			return err
 		}
 	}
-	if _, err = change(ctx, registers, failedRegister(number), func(f *failures) error { f.Failures = nil; return nil }); err != nil {
+	if _, _, err = register.Change(ctx, registers, failedRegister(number), func(f *failures) error { f.Failures = nil; return nil }); err != nil {
 		return err
 	}
-	_, err = change(ctx, registers, progressRegister(number), func(p *progress) error { *p = progress{}; return nil })
+	_, _, err = register.Change(ctx, registers, progressRegister(number), func(p *progress) error { *p = progress{}; return nil })
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/embedded"
+	"github.com/attune-shop/attune/store/register"
 )
 
 func openStore(t *testing.T) *embedded.Store {
@@ -25,7 +26,7 @@ func openStore(t *testing.T) *embedded.Store {
 // TestFailuresAreBounded: the oldest goes for one more, and none has another's body.
 func TestFailuresAreBounded(t *testing.T) {
 	s := openStore(t)
-	_, err := change(t.Context(), s, failedRegister(1), func(f *failures) error {
+	_, _, err := register.Change(t.Context(), s, failedRegister(1), func(f *failures) error {
 		for n := range maxFailed {
 			f.Failures = append(f.Failures, failure{ID: fmt.Sprint("old_", n), Slot: n})
 		}
@@ -45,7 +46,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	if err := dropFailure(t.Context(), s, 1, &gone); err != nil {
 		t.Fatal(err)
 	}
-	kept, _, err := read[failures](t.Context(), s, failedRegister(1))
+	kept, _, err := register.Read[failures](t.Context(), s, failedRegister(1))
 	if err != nil || len(kept.Failures) != maxFailed || kept.Failures[0].ID != fmt.Sprint("old_", more) {
 		t.Fatalf("%d kept, %v", len(kept.Failures), err)
 	}

@@ -2,9 +2,6 @@ package webhook
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -19,10 +16,6 @@ const (
 	hooksRegister = "webhooks"
 	// maxHooks bounds the webhooks of a shop: each has work of its own for every shard.
 	maxHooks = 20
-	// changeTries bounds how often a change is tried while others change the same register, too.
-	changeTries = 50
-	// formVersion is the newest form of what is stored that is known here.
-	formVersion = 1
 )
 
 // secret is a signing secret, which no log shows.
@@ -79,7 +72,7 @@ type hooks struct {
 	Dropped []uint32 `json:"dropped,omitempty"`
 }
 
-func (h *hooks) form() *int { return &h.Version }
+func (h *hooks) Form() *int { return &h.Version }
 
 // find returns the place of a webhook, or event.ErrNotFound.
 func (h *hooks) find(id string) (int, error) {
@@ -103,61 +96,4 @@ func (h *hooks) add(one hook) error {
 	one.Number, one.Revision = h.LastNumber, 1
 	h.Hooks = slices.Insert(h.Hooks, at, one)
 	return nil
-}
-
-// formed is what is stored in a register as JSON.
-type formed[T any] interface {
-	*T
-	// form is the version of the form.
-	form() *int
-}
-
-// read reads a register; what was never set is empty.
-func read[T any, P formed[T]](ctx context.Context, registers store.Registers, name string) (value T, version string, err error) {
-	data, version, err := registers.Register(ctx, name)
-	if err != nil {
-		return value, "", fmt.Errorf("%s: %w", name, err)
-	}
-	if len(data) == 0 {
-		return value, version, nil
-	}
-	if err := json.Unmarshal(data, &value); err != nil {
-		return value, "", fmt.Errorf("%s: %w: %w", name, event.ErrCorrupt, err)
-	}
-	if form := *P(&value).form(); form > formVersion {
-		return value, "", fmt.Errorf("%s: form %d, known up to %d: %w", name, form, formVersion, event.ErrNewerVersion)
-	}
-	return value, version, nil
-}
-
-// write stores a register in the place of a version, and returns the new one.
-func write[T any, P formed[T]](ctx context.Context, registers store.Registers, name, instead string, value P) (string, error) {
-	*value.form() = formVersion
-	data, err := json.Marshal(value)
-	if err == nil {
-		instead, err = registers.SetRegister(ctx, name, instead, data)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return instead, nil
-}
-
-// change changes a register as one step, durably. do may run several times, each time on what is
-// there then, and its error ends the change.
-func change[T any, P formed[T]](ctx context.Context, registers store.Registers, name string, do func(P) error) (T, error) {
-	for range changeTries {
-		value, version, err := read[T, P](ctx, registers, name)
-		if err == nil {
-			err = do(&value)
-		}
-		if err != nil {
-			return value, err
-		}
-		if _, err = write[T, P](ctx, registers, name, version, &value); !errors.Is(err, store.ErrTaken) {
-			return value, err
-		}
-	}
-	var none T
-	return none, fmt.Errorf("%s: changes all the time: %w", name, event.ErrUnavailable)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/fault"
 	"github.com/attune-shop/attune/server/wire"
+	"github.com/attune-shop/attune/store/register"
 )
 
 // maxPageBytes is where a page of failed deliveries ends, by their bodies.
@@ -33,7 +34,7 @@ func (s *Service) ListFailedDeliveries(
 			return nil, err
 		}
 	}
-	kept, _, err := read[failures](ctx, s.options.Store, failedRegister(found.Number))
+	kept, _, err := register.Read[failures](ctx, s.options.Store, failedRegister(found.Number))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (s *Service) RetryFailedDeliveries(
 		return nil, err
 	}
 	ids, response := request.GetDeliveryIds(), &attunev1.RetryFailedDeliveriesResponse{}
-	_, err = change(ctx, s.options.Store, failedRegister(found.Number), func(f *failures) error {
+	_, _, err = register.Change(ctx, s.options.Store, failedRegister(found.Number), func(f *failures) error {
 		response.Retried = 0
 		for i, id := range ids {
 			if f.find(id) < 0 {

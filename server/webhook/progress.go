@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 // progressRegister is the name of the register that says how far a webhook is.
@@ -35,26 +36,34 @@ type shardProgress struct {
 
 // progress is how far a webhook is, as it is stored.
 type progress struct {
-	Version       int             `json:"version"`
-	Shards        []shardProgress `json:"shards"`
-	Delivered     int64           `json:"delivered"`
-	LastDelivered time.Time       `json:"last_delivered,omitzero"`
-	LastError     string          `json:"last_error,omitempty"`
-	LastFailed    time.Time       `json:"last_failed,omitzero"`
-	Failures      int64           `json:"failures,omitempty"`
-	Missed        int64           `json:"missed,omitempty"`
+	Version int             `json:"version"`
+	Shards  []shardProgress `json:"shards"`
+	// Changes is how often the webhook was changed when its tries began.
+	Changes       uint32    `json:"changes,omitempty"`
+	Delivered     int64     `json:"delivered"`
+	LastDelivered time.Time `json:"last_delivered,omitzero"`
+	LastError     string    `json:"last_error,omitempty"`
+	LastFailed    time.Time `json:"last_failed,omitzero"`
+	Failures      int64     `json:"failures,omitempty"`
+	Missed        int64     `json:"missed,omitempty"`
 }
 
-func (p *progress) form() *int { return &p.Version }
+func (p *progress) Form() *int { return &p.Version }
 
-// begin gives a new webhook its first places.
+// begin gives a new webhook its first places, and one that was changed its tries anew: it may have
+// been mended, or paused for longer than a delivery is tried.
 func (p *progress) begin(h *hook) {
-	if len(p.Shards) == len(h.Start) {
-		return
+	if len(p.Shards) != len(h.Start) {
+		p.Shards = make([]shardProgress, len(h.Start))
+		for n, seq := range h.Start {
+			p.Shards[n].Done.Seq = seq
+		}
 	}
-	p.Shards = make([]shardProgress, len(h.Start))
-	for n, seq := range h.Start {
-		p.Shards[n].Done.Seq = seq
+	if p.Changes != h.Changes {
+		p.Changes = h.Changes
+		for n := range p.Shards {
+			p.Shards[n].Tries, p.Shards[n].Since = 0, time.Time{}
+		}
 	}
 }
 
@@ -78,7 +87,7 @@ type ledger struct {
 func openLedger(ctx context.Context, registers store.Registers, h *hook) (*ledger, error) {
 	l := &ledger{registers: registers, name: progressRegister(h.Number)}
 	var err error
-	if l.progress, l.version, err = read[progress](ctx, registers, l.name); err != nil {
+	if l.progress, l.version, err = register.Read[progress](ctx, registers, l.name); err != nil {
 		return nil, err
 	}
 	l.progress.begin(h)
@@ -116,7 +125,7 @@ func (l *ledger) save(ctx context.Context) error {
 	now, copied := l.changes, l.progress
 	copied.Shards = append([]shardProgress(nil), copied.Shards...)
 	l.mu.Unlock()
-	version, err := write(ctx, l.registers, l.name, l.version, &copied)
+	version, err := register.Write(ctx, l.registers, l.name, l.version, &copied)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 const (
@@ -162,9 +163,10 @@ func (r *run) step(ctx context.Context, n int, c *collector, waits *backoff.Expo
 		r.ledger.change(func(p *progress) {
 			p.Shards[n] = shardProgress{Done: at.Done, To: &to, Revision: r.hook.Revision}
 		})
-		if err := r.ledger.save(ctx); err != nil {
-			return 0, err
-		}
+	}
+	// Also where it was noted before: the write may have failed.
+	if err := r.ledger.save(ctx); err != nil {
+		return 0, err
 	}
 	one := delivery{ID: deliveryID(r.hook, n, at.Done, to), WebhookID: r.hook.ID, Changes: changes}
 	body, err := one.body()
@@ -248,7 +250,7 @@ func (r *run) skipMissed(ctx context.Context, n int, at shardProgress) (time.Dur
 
 // pause pauses the webhook because its receiver is gone, unless it was changed meanwhile.
 func (r *run) pause(ctx context.Context) error {
-	_, err := change(ctx, r.options.Store, hooksRegister, func(h *hooks) error {
+	_, _, err := register.Change(ctx, r.options.Store, hooksRegister, func(h *hooks) error {
 		at, err := h.find(r.hook.ID)
 		if err != nil || h.Hooks[at].Number != r.hook.Number || h.Hooks[at].Changes != r.hook.Changes {
 			return nil
@@ -264,7 +266,7 @@ func (r *run) pause(ctx context.Context) error {
 
 // retryFailed sends failed deliveries again that somebody asked for, each once.
 func (r *run) retryFailed(ctx context.Context) error {
-	kept, _, err := read[failures](ctx, r.options.Store, failedRegister(r.hook.Number))
+	kept, _, err := register.Read[failures](ctx, r.options.Store, failedRegister(r.hook.Number))
 	if err != nil {
 		return err
 	}
@@ -296,7 +298,7 @@ func (r *run) retry(ctx context.Context, one *failure) error {
 		r.ledger.change(func(p *progress) { r.delivered(p, one.Changes) })
 		return dropFailure(ctx, r.options.Store, r.hook.Number, one)
 	}
-	_, err = change(ctx, r.options.Store, failedRegister(r.hook.Number), func(f *failures) error {
+	_, _, err = register.Change(ctx, r.options.Store, failedRegister(r.hook.Number), func(f *failures) error {
 		if at := f.find(one.ID); at >= 0 {
 			again := &f.Failures[at]
 			again.Retry, again.Error, again.FailedAt = false, got.err.Error(), r.options.Now()

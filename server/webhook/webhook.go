@@ -21,6 +21,7 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/server/wire"
+	"github.com/attune-shop/attune/store/register"
 )
 
 // Service is the WebhookService. Its errors wrap the sentinels of model/event.
@@ -61,7 +62,7 @@ func (s *Service) find(ctx context.Context, id string) (*hook, error) {
 	if err := wire.CheckID("webhook_id", id); err != nil {
 		return nil, err
 	}
-	all, _, err := read[hooks](ctx, s.options.Store, hooksRegister)
+	all, _, err := register.Read[hooks](ctx, s.options.Store, hooksRegister)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,6 @@ package membership
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,6 +11,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/model/segment"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
 
 const (
@@ -20,8 +19,6 @@ const (
 	definitionsRegister = "segments"
 	// refreshEvery is the time between two looks for what other processes defined.
 	refreshEvery = time.Second
-	// changeTries bounds how often a change is tried while others define segments, too.
-	changeTries = 50
 )
 
 // Edition is the definitions at one time, with their rules compiled. It is immutable.
@@ -92,11 +89,12 @@ func (b *Book) Refresh(ctx context.Context) error {
 	if current := b.current.Load(); current != nil && current.version == version {
 		return nil
 	}
-	d, err := decodeDefinitions(data)
+	d, err := register.Decode[Definitions](definitionsRegister, data)
 	if err != nil {
 		return err
 	}
-	b.publish(d, version)
+	d.complete()
+	b.publish(&d, version)
 	return nil
 }
 
@@ -124,39 +122,14 @@ func (b *Book) publish(d *Definitions, version string) {
 // Change changes the definitions as one step, durably, and returns the edition that it made.
 // change may run several times, each time on what is there then, and its error ends it.
 func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Edition, error) {
-	for range changeTries {
-		edition, err := b.tryChange(ctx, change)
-		if !errors.Is(err, store.ErrTaken) {
-			return edition, err
-		}
-		if err := b.Refresh(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("segments change all the time: %w", event.ErrUnavailable)
-}
-
-func (b *Book) tryChange(ctx context.Context, change func(*Definitions) error) (*Edition, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	current := b.current.Load()
-	var d Definitions
-	text, err := json.Marshal(current.Definitions)
-	if err == nil {
-		err = json.Unmarshal(text, &d) // a copy that shares nothing
-	}
-	if err == nil {
-		err = change(&d)
-	}
+	d, version, err := register.Change(ctx, b.registers, definitionsRegister, func(d *Definitions) error {
+		d.complete()
+		return change(d)
+	})
 	if err != nil {
 		return nil, err
-	}
-	if text, err = json.Marshal(d); err != nil {
-		return nil, fmt.Errorf("segments: %w", err)
-	}
-	version, err := b.registers.SetRegister(ctx, definitionsRegister, current.version, text)
-	if err != nil {
-		return nil, fmt.Errorf("segments: %w", err)
 	}
 	b.publish(&d, version)
 	return b.current.Load(), nil

@@ -129,11 +129,8 @@ func (p *Publisher) restore(ctx context.Context) error {
 		return err
 	}
 	if len(last.Timers) != shards {
-		last.Timers = make([]int64, shards)
-		for i := range last.Timers {
-			last.Timers[i] = p.options.Now().UnixMilli()
-		}
-		last.Swept = nil // nobody has a timer from before
+		last.Timers = make([]int64, shards) // so that every timer there is rings
+		last.Swept = nil
 	}
 	if last.Swept == nil {
 		last.Swept = map[uint32]string{}

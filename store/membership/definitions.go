@@ -2,7 +2,6 @@ package membership
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -43,23 +42,14 @@ type Definitions struct {
 	ScaleRevision uint32        `json:"scale_revision"`
 }
 
-// definitionsVersion is the newest form that is known here.
-const definitionsVersion = 1
+// Form implements register.Formed.
+func (d *Definitions) Form() *int { return &d.Version }
 
-// decodeDefinitions reads a register; nothing is a shop without segments. Its errors wrap
-// event.ErrCorrupt or event.ErrNewerVersion.
-func decodeDefinitions(data []byte) (*Definitions, error) {
-	d := &Definitions{Version: definitionsVersion, Scale: segment.DefaultScale()}
-	if len(data) == 0 {
-		return d, nil
+// complete gives a shop that has set up nothing its scale.
+func (d *Definitions) complete() {
+	if d.Version == 0 {
+		d.Scale = segment.DefaultScale()
 	}
-	if err := json.Unmarshal(data, d); err != nil {
-		return nil, fmt.Errorf("segments: %w: %w", event.ErrCorrupt, err)
-	}
-	if d.Version > definitionsVersion {
-		return nil, fmt.Errorf("segments: form %d, known up to %d: %w", d.Version, definitionsVersion, event.ErrNewerVersion)
-	}
-	return d, nil
 }
 
 // find returns the place of a segment, and whether it is there.

@@ -94,14 +94,22 @@ type follower struct {
 	links *lru.Cache[link, time.Time]
 }
 
-// follow notes whom the events of the log may have moved, as long as there are segments.
-func (p *Publisher) follow(ctx context.Context) error {
+func newFollower(ctx context.Context, p *Publisher) (*follower, error) {
 	f := &follower{Publisher: p, ctx: ctx}
 	var err error
 	if f.users, err = lru.New[event.Visitor, struct{}](remembered); err != nil {
-		return err
+		return nil, err
 	}
 	if f.links, err = lru.New[link, time.Time](remembered); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// follow notes whom the events of the log may have moved, as long as there are segments.
+func (p *Publisher) follow(ctx context.Context) error {
+	f, err := newFollower(ctx, p)
+	if err != nil {
 		return err
 	}
 	from := p.place.cursor()

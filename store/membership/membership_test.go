@@ -63,14 +63,19 @@ func (f *fixture) open() {
 	f.must(err)
 	f.book, err = membership.OpenBook(f.Context(), f.stores, compiler, quiet)
 	f.must(err)
-	f.publisher = membership.Open(f.Context(), membership.Options{
-		Log: f.past, People: f.past, Store: f.stores, Book: f.book, Now: f.clock, Logger: quiet,
+	f.publisher = membership.Open(f.Context(), f.options())
+	f.reader = membership.NewReader(f.stores)
+}
+
+// options are what members are published by.
+func (f *fixture) options() membership.Options {
+	return membership.Options{
+		Log: f.past, People: f.past, Store: f.stores, Book: f.book, Now: f.clock, Logger: slog.New(slog.DiscardHandler),
 		Subject: func(p *history.Person, now time.Time) *segment.Subject {
 			return &segment.Subject{UserID: p.Visitor.ID(), AnonymousIDs: p.AnonymousIDs, State: p.State, Now: now}
 		},
 		Basis: func(segment.Reads) string { return "" },
-	})
-	f.reader = membership.NewReader(f.stores)
+	}
 }
 
 func (f *fixture) close() {

@@ -1,0 +1,85 @@
+// Package register keeps what operators define, and what follows from it, in registers of a store, as
+// JSON that says its form, and changes it as one step, whoever else does so at the same time.
+package register
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/store"
+)
+
+const (
+	// formVersion is the newest form of what is stored that is known here.
+	formVersion = 1
+	// changeTries bounds how often a change is tried while others change the same register, too.
+	changeTries = 50
+)
+
+// Formed is a pointer to what is stored in a register.
+type Formed[T any] interface {
+	*T
+	// Form is where its form is said.
+	Form() *int
+}
+
+// Decode reads what a register holds; what was never set is the zero value. Its errors wrap
+// event.ErrCorrupt or event.ErrNewerVersion.
+func Decode[T any, P Formed[T]](name string, data []byte) (value T, err error) {
+	if len(data) == 0 {
+		return value, nil
+	}
+	if err := json.Unmarshal(data, &value); err != nil {
+		return value, fmt.Errorf("%s: %w: %w", name, event.ErrCorrupt, err)
+	}
+	if form := *P(&value).Form(); form > formVersion {
+		return value, fmt.Errorf("%s: form %d, known up to %d: %w", name, form, formVersion, event.ErrNewerVersion)
+	}
+	return value, nil
+}
+
+// Read reads a register and its version.
+func Read[T any, P Formed[T]](ctx context.Context, registers store.Registers, name string) (value T, version string, err error) {
+	data, version, err := registers.Register(ctx, name)
+	if err != nil {
+		return value, "", fmt.Errorf("%s: %w", name, err)
+	}
+	value, err = Decode[T, P](name, data)
+	return value, version, err
+}
+
+// Write stores a register in the place of a version, and returns the new one; store.ErrTaken where
+// another is there by now.
+func Write[T any, P Formed[T]](ctx context.Context, registers store.Registers, name, instead string, value P) (string, error) {
+	*value.Form() = formVersion
+	data, err := json.Marshal(value)
+	if err == nil {
+		instead, err = registers.SetRegister(ctx, name, instead, data)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return instead, nil
+}
+
+// Change changes a register as one step, durably, and returns what is there then, with its version. do
+// may run several times, each time on what is there at that moment, and its error ends the change.
+func Change[T any, P Formed[T]](ctx context.Context, registers store.Registers, name string, do func(P) error) (T, string, error) {
+	for range changeTries {
+		value, version, err := Read[T, P](ctx, registers, name)
+		if err == nil {
+			err = do(&value)
+		}
+		if err != nil {
+			return value, "", err
+		}
+		if version, err = Write[T, P](ctx, registers, name, version, &value); !errors.Is(err, store.ErrTaken) {
+			return value, version, err
+		}
+	}
+	var none T
+	return none, "", fmt.Errorf("%s: changes all the time: %w", name, event.ErrUnavailable)
+}
