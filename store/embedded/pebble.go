@@ -25,6 +25,10 @@ const (
 	memTables     = 4
 )
 
+// busyMemTables are those in memory while there are writes, of both databases: one of each that is
+// written to, and one that is written out.
+const busyMemTables = 4
+
 // separateBytes is the size from which a value is stored apart from its key.
 const separateBytes = 4 << 10
 
