@@ -47,7 +47,7 @@ func (s *Server) openSegments(
 		retain = func(state *feature.State) *feature.State { return state.Since(subjects.Horizon(now())) }
 	}
 	publisher := membership.Open(ctx, membership.Options{
-		Log: past, People: kept, Store: stores, Book: book, Subject: subjects.Of, Basis: subjects.Basis,
+		Log: past, People: past, Store: stores, Book: book, Subject: subjects.Of, Basis: subjects.Basis,
 		Retain: retain, Now: now, Logger: s.logger,
 	})
 	s.closing = append(s.closing, publisher.Close)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,11 +16,14 @@ import (
 )
 
 const (
-	// drainEvery is how long users wait who may have moved: what several events within it move is
-	// looked at once.
-	drainEvery = 20 * time.Millisecond
+	// minWait and maxWait are how long users wait who may have moved: what several events within it
+	// move is looked at once, and users who are neighbours in the store are read together. In between
+	// it is restTimes as long as it took to look at those before, so that who writes events has
+	// the processors.
+	minWait, maxWait = 20 * time.Millisecond, time.Second
+	restTimes        = 4
 	// maxDirty bounds the users who wait; beyond it the log is read on more slowly.
-	maxDirty = 50_000
+	maxDirty = 100_000
 	// remembered is the number of users and of links that are remembered not to be new.
 	remembered = 200_000
 )
@@ -32,8 +36,8 @@ type dirty struct {
 	users   map[string]bits
 	// cursor is the place in the log up to which users are noted.
 	cursor history.Cursor
-	// room is signalled when users were taken.
-	room chan struct{}
+	// full is signalled when there are too many users, room when they were taken.
+	full, room chan struct{}
 }
 
 func (d *dirty) reset(cursor history.Cursor) {
@@ -76,11 +80,16 @@ func (d *dirty) take() (*Edition, map[string]bits, history.Cursor) {
 	defer d.mu.Unlock()
 	users := d.users
 	d.users = map[string]bits{}
+	signal(d.room)
+	return d.edition, users, maps.Clone(d.cursor)
+}
+
+// signal wakes who waits for it, or the next who does.
+func signal(c chan struct{}) {
 	select {
-	case d.room <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return d.edition, users, maps.Clone(d.cursor)
 }
 
 // link is a link as it was last seen.
@@ -150,6 +159,7 @@ func (f *follower) note(shard int, seq store.Seq, events []event.Event) error {
 		}
 	}
 	for waiting := f.dirty.reach(shard, seq); waiting > maxDirty; waiting = f.dirty.waiting() {
+		signal(f.dirty.full)
 		select {
 		case <-f.dirty.room:
 		case <-f.ctx.Done():
@@ -201,14 +211,15 @@ func (f *follower) isNews(ev *event.Event) bool {
 
 // drain looks at the users whom events may have moved, until ctx ends.
 func (p *Publisher) drain(ctx context.Context) error {
-	ticker := time.NewTicker(drainEvery)
-	defer ticker.Stop()
+	wait := minWait
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-p.dirty.full:
+		case <-time.After(wait):
 		}
+		began := time.Now()
 		e, users, cursor := p.dirty.take()
 		byShard := make([][]question, len(p.shards))
 		for id, which := range users {
@@ -216,11 +227,13 @@ func (p *Publisher) drain(ctx context.Context) error {
 			byShard[n] = append(byShard[n], question{userID: id, which: which})
 		}
 		for n, questions := range byShard {
+			slices.SortFunc(questions, byUser)
 			if err := p.look(ctx, p.shards[n], e, questions); err != nil {
 				return ended(ctx, err)
 			}
 		}
 		p.place.reach(cursor)
+		wait = min(max(restTimes*time.Since(began), minWait), maxWait)
 	}
 }
 
