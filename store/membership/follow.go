@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -221,20 +223,35 @@ func (p *Publisher) drain(ctx context.Context) error {
 		}
 		began := time.Now()
 		e, users, cursor := p.dirty.take()
-		byShard := make([][]question, len(p.shards))
-		for id, which := range users {
-			n := store.ShardOf(event.User(id), len(p.shards))
-			byShard[n] = append(byShard[n], question{userID: id, which: which})
-		}
-		for n, questions := range byShard {
-			slices.SortFunc(questions, byUser)
-			if err := p.look(ctx, p.shards[n], e, questions); err != nil {
-				return ended(ctx, err)
-			}
+		if err := p.lookAtAll(ctx, e, users); err != nil {
+			return ended(ctx, err)
 		}
 		p.place.reach(cursor)
 		wait = min(max(restTimes*time.Since(began), minWait), maxWait)
 	}
+}
+
+// lookAtAll looks at users of all shards: of one shard after the other, unless there are so many that
+// the log waits. Then who writes events has to leave more of the processors to it, lest members fall
+// behind for good.
+func (p *Publisher) lookAtAll(ctx context.Context, e *Edition, users map[string]bits) error {
+	byShard := make([][]question, len(p.shards))
+	for id, which := range users {
+		n := store.ShardOf(event.User(id), len(p.shards))
+		byShard[n] = append(byShard[n], question{userID: id, which: which})
+	}
+	group, looking := errgroup.WithContext(ctx)
+	group.SetLimit(1)
+	if len(users) >= maxDirty {
+		group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	}
+	for n, questions := range byShard {
+		group.Go(func() error {
+			slices.SortFunc(questions, byUser)
+			return p.look(looking, p.shards[n], e, questions)
+		})
+	}
+	return group.Wait()
 }
 
 // ended leaves out an error that only says that the work has ended.
