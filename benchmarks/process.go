@@ -84,3 +84,23 @@ func (p *process) residentBytes() (now, peak int64, err error) {
 	}
 	return now, peak, nil
 }
+
+// processor is the time that the server has spent on processors since its start.
+func (p *process) processor() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// After the name, which is in parentheses, the 12th and 13th field are the ticks in user and in
+	// system mode, of which a second has 100.
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields, ticks := strings.Fields(rest), int64(0)
+	for _, field := range fields[min(11, len(fields)):min(13, len(fields))] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}

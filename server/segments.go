@@ -61,7 +61,7 @@ func openRules(
 // publishing is what members are published by.
 func (r *segmentRules) publishing(past *history.History, stores store.Stores, now func() time.Time, logger *slog.Logger) membership.Options {
 	return membership.Options{
-		Log: past, People: r.crowd.People, Store: stores, Book: r.book, Subject: r.subjects.Of, Basis: r.subjects.Basis,
+		Log: past, People: past, Store: stores, Book: r.book, Subject: r.subjects.Of, Basis: r.subjects.Basis,
 		Retain: r.crowd.Retain, Now: now, Logger: logger,
 	}
 }

@@ -73,16 +73,18 @@ func (m *Member) Append(dst []byte) []byte {
 // DecodeMember reads what Append wrote. Errors: event.ErrCorrupt, event.ErrNewerVersion.
 func DecodeMember(userID string, data []byte) (Member, error) {
 	m := Member{UserID: userID}
-	damaged := fmt.Errorf("segments of a user: %w", event.ErrCorrupt)
+	damaged := func() (Member, error) {
+		return Member{UserID: userID}, fmt.Errorf("segments of a user: %w", event.ErrCorrupt)
+	}
 	switch {
 	case len(data) == 0 || data[0] == 0:
-		return m, damaged
+		return damaged()
 	case data[0] > memberVersion:
 		return m, fmt.Errorf("segments of a user in version %d: %w", data[0], event.ErrNewerVersion)
 	}
 	due, size := binary.Uvarint(data[1:])
 	if size <= 0 {
-		return m, damaged
+		return damaged()
 	}
 	if due > 0 {
 		m.Due = time.UnixMilli(int64((due-1)>>1) ^ -int64((due-1)&1)).UTC()
@@ -94,10 +96,10 @@ func DecodeMember(userID string, data []byte) (Member, error) {
 	for len(rest) > 0 {
 		more, size := binary.Uvarint(rest)
 		if size <= 0 || more > 1<<32 || more == 0 && len(m.Segments) > 0 {
-			return Member{UserID: userID}, damaged
+			return damaged()
 		}
 		if last += more; last >= 1<<32 {
-			return Member{UserID: userID}, damaged
+			return damaged()
 		}
 		m.Segments = append(m.Segments, uint32(last))
 		rest = rest[size:]

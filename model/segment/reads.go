@@ -95,6 +95,10 @@ func readsOf(checked *ast.AST) Reads {
 			all.add(Reads{types: bit(event.Canonical(key))})
 			return false
 		}
+		if name, ok := existingType(e); ok {
+			all.add(Reads{types: bit(event.Canonical(name))})
+			return false
+		}
 		all.add(reads[name])
 		if ok && ofSeeds[name] {
 			all.add(Reads{Seeds: []string{key}})
@@ -132,4 +136,51 @@ func constantKey(e ast.NavigableExpr) (string, bool) {
 	}
 	text, ok := key.AsLiteral().(types.String)
 	return string(text), ok
+}
+
+// existingType returns the type t of which alone a rule asks whether it is among e, the types, as
+// e.exists(x, x.type == t && ...) does: whatever is true of others, it is no answer.
+func existingType(e ast.NavigableExpr) (string, bool) {
+	parent, ok := e.Parent()
+	if !ok || e.AsIdent() != "types" || parent.Kind() != ast.ComprehensionKind {
+		return "", false
+	}
+	loop := parent.AsComprehension()
+	step := loop.LoopStep()
+	if loop.HasIterVar2() || loop.IterRange().ID() != e.ID() || !isIdent(loop.Result(), loop.AccuVar()) ||
+		!isCall(step, operators.LogicalOr) || !isIdent(step.AsCall().Args()[0], loop.AccuVar()) {
+		return "", false
+	}
+	return comparedType(step.AsCall().Args()[1], loop.IterVar())
+}
+
+// comparedType returns the type that a condition says x to have, whatever else it says.
+func comparedType(condition ast.Expr, x string) (string, bool) {
+	switch {
+	case isCall(condition, operators.LogicalAnd):
+		for _, part := range condition.AsCall().Args() {
+			if name, ok := comparedType(part, x); ok {
+				return name, true
+			}
+		}
+	case isCall(condition, operators.Equals):
+		args := condition.AsCall().Args()
+		if args[0].Kind() == ast.LiteralKind {
+			args = []ast.Expr{args[1], args[0]}
+		}
+		field := args[0]
+		if field.Kind() != ast.SelectKind || field.AsSelect().IsTestOnly() || field.AsSelect().FieldName() != "type" ||
+			!isIdent(field.AsSelect().Operand(), x) || args[1].Kind() != ast.LiteralKind {
+			return "", false
+		}
+		name, ok := args[1].AsLiteral().(types.String)
+		return string(name), ok
+	}
+	return "", false
+}
+
+func isIdent(e ast.Expr, name string) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == name }
+
+func isCall(e ast.Expr, name string) bool {
+	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == name
 }

@@ -109,7 +109,8 @@ func Open(dir string, options Options) (*Store, error) {
 		options.fatal(message)
 	}
 	s.space = newSpace(s.fs, dir, uint64(options.ReserveBytes))
-	cache := pebble.NewCache(options.CacheBytes)
+	// Pebble takes memtables off the cache: under writes nothing would be left of it.
+	cache := pebble.NewCache(options.CacheBytes + busyMemTables*memTableBytes)
 	defer cache.Unref()
 	db, err := openPebble(s.fs.PathJoin(dir, databaseFolder), s.pebbleOptions(cache, options.Logger))
 	if err != nil {

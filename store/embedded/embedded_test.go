@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -121,6 +122,43 @@ func BenchmarkMembers(b *testing.B) {
 	b.Logf("%.1f bytes a membership by segment, %.1f bytes a user", float64(bySegment)/users/segments, float64(byUser)/users)
 	if err := s.Close(); err != nil {
 		b.Error(err)
+	}
+}
+
+// TestMembershipBytes counts what is published, and not what was.
+func TestMembershipBytes(t *testing.T) {
+	s, err := Open(t.TempDir(), small(vfs.Default))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sizes := func() (byUser, bySegment int64) {
+		t.Helper()
+		byUser, bySegment, err := s.MembershipBytes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return byUser, bySegment
+	}
+	users, members := sizes()
+	const n = 10_000
+	in, out := make([]store.MemberChange, n), make([]store.MemberChange, n)
+	for i := range n {
+		id := fmt.Sprintf("user-%05d", i)
+		in[i] = store.MemberChange{Now: store.Member{UserID: id, Segments: []uint32{1, 2}}}
+		out[i] = store.MemberChange{Was: []uint32{1, 2}, Now: store.Member{UserID: id}}
+	}
+	if err := s.PutMembers(t.Context(), 0, 1, in, nil); err != nil {
+		t.Fatal(err)
+	}
+	if u, m := sizes(); u < users+n || u > users+50*n || m < members+2*n || m > members+50*n {
+		t.Errorf("%d users in 2 segments each take %d and %d bytes, none %d and %d", n, u, m, users, members)
+	}
+	if err := s.PutMembers(t.Context(), 0, 2, out, nil); err != nil {
+		t.Fatal(err)
+	}
+	if u, m := sizes(); u != users || m != members {
+		t.Errorf("what is gone takes %d and %d bytes", u-users, m-members)
 	}
 }
 

@@ -25,6 +25,10 @@ const (
 	memTables     = 4
 )
 
+// busyMemTables are those in memory while there are writes, of both databases: one of each that is
+// written to, and one that is written out.
+const busyMemTables = 4
+
 // separateBytes is the size from which a value is stored apart from its key.
 const separateBytes = 4 << 10
 
@@ -36,11 +40,13 @@ func (s *Store) pebbleOptions(cache *pebble.Cache, logger *slog.Logger) *pebble.
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                memTableBytes,
 		MemTableStopWritesThreshold: memTables,
-		L0CompactionThreshold:       8,
-		L0StopWritesThreshold:       40,
-		LBaseMaxBytes:               512 << 20,
-		MaxOpenFiles:                1000,
-		Logger:                      pebbleLogger{logger: logger, fatal: s.fatal},
+		// What is above the base level is merged with all of it each time, members of segments key by
+		// key, and that takes more of the processor than to look into some more tables.
+		L0CompactionThreshold: 16,
+		L0StopWritesThreshold: 40,
+		LBaseMaxBytes:         512 << 20,
+		MaxOpenFiles:          1000,
+		Logger:                pebbleLogger{logger: logger, fatal: s.fatal},
 		// Who reads what is damaged is told; the rest is served.
 		EventListener: &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
 			logger.Error("damaged", "file", info.Path, "error", info.Details.Error())

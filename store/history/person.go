@@ -50,11 +50,38 @@ func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	p := Person{Visitor: owner}
 	own, err := h.shardOf(owner).readOrRestore(ctx, owner)
-	p.State = own.state
-	if err != nil || !owner.IsUser() || !own.linked {
-		return p, err
+	if err != nil {
+		return Person{}, err
+	}
+	return h.withOwned(ctx, owner, own[0])
+}
+
+// Users returns the persons that users of one shard are, in their order. Their features are read
+// at once; otherwise it is as Person of each.
+func (h *History) Users(ctx context.Context, users []event.Visitor) ([]Person, error) {
+	if len(users) == 0 {
+		return nil, ctx.Err()
+	}
+	own, err := h.shardOf(users[0]).readOrRestore(ctx, users...)
+	if err != nil {
+		return nil, err
+	}
+	persons := make([]Person, len(users))
+	for i, user := range users {
+		if persons[i], err = h.withOwned(ctx, user, own[i]); err != nil {
+			return nil, err
+		}
+	}
+	return persons, nil
+}
+
+// withOwned returns the person of a visitor whose features are known, with those of the anonymous
+// visitors that it owns.
+func (h *History) withOwned(ctx context.Context, owner event.Visitor, own features) (Person, error) {
+	p := Person{Visitor: owner, State: own.state}
+	if !owner.IsUser() || !own.linked {
+		return p, nil
 	}
 	owned, err := h.ownedBy(ctx, owner)
 	if err != nil || len(owned) == 0 {
@@ -68,7 +95,9 @@ func (h *History) Person(ctx context.Context, v event.Visitor) (Person, error) {
 		p.AnonymousIDs = append(p.AnonymousIDs, anonymous.ID())
 		reading.Go(func() error {
 			f, err := h.shardOf(anonymous).readOrRestore(readCtx, anonymous)
-			states[i+1] = f.state
+			if err == nil {
+				states[i+1] = f[0].state
+			}
 			return err
 		})
 	}

@@ -100,21 +100,32 @@ func (s *shard) fill(ctx context.Context, views []*view) error {
 	return nil
 }
 
-// readOrRestore returns the features of one visitor, as of every acknowledged event. Those that
-// were lost are stored again, for the next reader.
-func (s *shard) readOrRestore(ctx context.Context, visitor event.Visitor) (features, error) {
-	v := &view{visitor: visitor}
-	if err := s.fill(ctx, []*view{v}); err != nil {
-		return features{}, err
+// readOrRestore returns the features of visitors of the shard, each once, as of every acknowledged
+// event. Those that were lost are stored again, for the next reader.
+func (s *shard) readOrRestore(ctx context.Context, visitors ...event.Visitor) ([]features, error) {
+	views := make([]*view, len(visitors))
+	for i, visitor := range visitors {
+		views[i] = &view{visitor: visitor}
 	}
-	if v.restored && v.state.Events() > 0 {
-		change := store.Change{Visitor: visitor, Old: v.stored, New: v.append(nil)}
-		// Where another was faster, or the store fails now, the answer is right all the same.
-		if _, err := s.history.stores.SwapFeatures(ctx, s.number, []store.Change{change}); err != nil {
-			s.history.warn.Do(func() {
-				s.history.options.Logger.Warn("features made again are not stored; said once a minute", "shard", s.number, "error", err)
-			})
+	if err := s.fill(ctx, views); err != nil {
+		return nil, err
+	}
+	found := make([]features, len(views))
+	var restored []store.Change
+	for i, v := range views {
+		found[i] = v.features
+		if v.restored && v.state.Events() > 0 {
+			restored = append(restored, store.Change{Visitor: v.visitor, Old: v.stored, New: v.append(nil)})
 		}
 	}
-	return v.features, nil
+	if len(restored) == 0 {
+		return found, nil
+	}
+	// Where another was faster, or the store fails now, the answer is right all the same.
+	if _, err := s.history.stores.SwapFeatures(ctx, s.number, restored); err != nil {
+		s.history.warn.Do(func() {
+			s.history.options.Logger.Warn("features made again are not stored; said once a minute", "shard", s.number, "error", err)
+		})
+	}
+	return found, nil
 }

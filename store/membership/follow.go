@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
@@ -15,11 +18,14 @@ import (
 )
 
 const (
-	// drainEvery is how long users wait who may have moved: what several events within it move is
-	// looked at once.
-	drainEvery = 20 * time.Millisecond
+	// minWait and maxWait are how long users wait who may have moved: what several events within it
+	// move is looked at once, and users who are neighbours in the store are read together. In between
+	// it is restTimes as long as it took to look at those before, so that who writes events has
+	// the processors.
+	minWait, maxWait = 20 * time.Millisecond, time.Second
+	restTimes        = 4
 	// maxDirty bounds the users who wait; beyond it the log is read on more slowly.
-	maxDirty = 50_000
+	maxDirty = 100_000
 	// remembered is the number of users and of links that are remembered not to be new.
 	remembered = 200_000
 )
@@ -32,8 +38,8 @@ type dirty struct {
 	users   map[string]bits
 	// cursor is the place in the log up to which users are noted.
 	cursor history.Cursor
-	// room is signalled when users were taken.
-	room chan struct{}
+	// full is signalled when there are too many users, room when they were taken.
+	full, room chan struct{}
 }
 
 func (d *dirty) reset(cursor history.Cursor) {
@@ -76,11 +82,16 @@ func (d *dirty) take() (*Edition, map[string]bits, history.Cursor) {
 	defer d.mu.Unlock()
 	users := d.users
 	d.users = map[string]bits{}
+	signal(d.room)
+	return d.edition, users, maps.Clone(d.cursor)
+}
+
+// signal wakes who waits for it, or the next who does.
+func signal(c chan struct{}) {
 	select {
-	case d.room <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return d.edition, users, maps.Clone(d.cursor)
 }
 
 // link is a link as it was last seen.
@@ -158,6 +169,7 @@ func (f *follower) note(shard int, seq store.Seq, events []event.Event) error {
 		}
 	}
 	for waiting := f.dirty.reach(shard, seq); waiting > maxDirty; waiting = f.dirty.waiting() {
+		signal(f.dirty.full)
 		select {
 		case <-f.dirty.room:
 		case <-f.ctx.Done():
@@ -209,27 +221,45 @@ func (f *follower) isNews(ev *event.Event) bool {
 
 // drain looks at the users whom events may have moved, until ctx ends.
 func (p *Publisher) drain(ctx context.Context) error {
-	ticker := time.NewTicker(drainEvery)
-	defer ticker.Stop()
+	wait := minWait
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-p.dirty.full:
+		case <-time.After(wait):
 		}
+		began := time.Now()
 		e, users, cursor := p.dirty.take()
-		byShard := make([][]question, len(p.shards))
-		for id, which := range users {
-			n := store.ShardOf(event.User(id), len(p.shards))
-			byShard[n] = append(byShard[n], question{userID: id, which: which})
-		}
-		for n, questions := range byShard {
-			if err := p.look(ctx, p.shards[n], e, questions); err != nil {
-				return ended(ctx, err)
-			}
+		if err := p.lookAtAll(ctx, e, users); err != nil {
+			return ended(ctx, err)
 		}
 		p.place.reach(cursor)
+		wait = min(max(restTimes*time.Since(began), minWait), maxWait)
 	}
+}
+
+// lookAtAll looks at users of all shards: of one shard after the other, unless there are so many that
+// the log waits. Then who writes events has to leave more of the processors to it, lest members fall
+// behind for good.
+func (p *Publisher) lookAtAll(ctx context.Context, e *Edition, users map[string]bits) error {
+	byShard := make([][]question, len(p.shards))
+	for id, which := range users {
+		n := store.ShardOf(event.User(id), len(p.shards))
+		byShard[n] = append(byShard[n], question{userID: id, which: which})
+	}
+	group, looking := errgroup.WithContext(ctx)
+	group.SetLimit(1)
+	if len(users) >= maxDirty {
+		group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	}
+	for n, questions := range byShard {
+		group.Go(func() error {
+			slices.SortFunc(questions, byUser)
+			return p.look(looking, p.shards[n], e, questions)
+		})
+	}
+	return group.Wait()
 }
 
 // ended leaves out an error that only says that the work has ended.

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/attune-shop/attune/model/event"
+	"github.com/attune-shop/attune/model/feature"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/history"
 )
@@ -29,6 +31,9 @@ type question struct {
 	// due says that a timer asks: there is nothing to do unless it is the user's.
 	due bool
 }
+
+// byUser orders questions as the store has the users: what is asked in order is read in few places.
+func byUser(a, b question) int { return cmp.Compare(a.userID, b.userID) }
 
 // answer is what became of a question.
 type answer struct {
@@ -97,16 +102,10 @@ func (p *Publisher) ask(ctx context.Context, s *shard, questions []question, now
 	answers := make([]answer, len(questions))
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(p.readers())
-	part := max(len(questions)/p.readers(), 16)
+	part := min(max(len(questions)/p.readers(), 16), readAtOnce)
 	for from := 0; from < len(questions); from += part {
-		group.Go(func() error {
-			for i := from; i < min(from+part, len(questions)); i++ {
-				if err := p.askOne(asking, s, &questions[i], &members[i], &answers[i], now); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		to := min(from+part, len(questions))
+		group.Go(func() error { return p.askSome(asking, s, questions[from:to], members[from:to], answers[from:to], now) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -121,6 +120,9 @@ func (p *Publisher) ask(ctx context.Context, s *shard, questions []question, now
 	return answers, nil
 }
 
+// readAtOnce is the number of users whose features are read in one call and held in memory.
+const readAtOnce = 256
+
 // readers is how many users' features are read at the same time: other servers take their time
 // to answer, a folder takes a processor's.
 func (p *Publisher) readers() int {
@@ -130,15 +132,72 @@ func (p *Publisher) readers() int {
 	return max(1, runtime.GOMAXPROCS(0)/2)
 }
 
-func (p *Publisher) askOne(ctx context.Context, s *shard, q *question, member *store.Member, a *answer, now time.Time) error {
-	if q.due && (member.Due.IsZero() || member.Due.After(now)) {
-		return nil
+// askSome asks about users of whom members are published, and says so in answers.
+func (p *Publisher) askSome(ctx context.Context, s *shard, questions []question, members []store.Member, answers []answer, now time.Time) error {
+	for i := range questions {
+		answers[i].asked = !questions[i].due || !members[i].Due.IsZero() && !members[i].Due.After(now)
 	}
-	person, err := p.person(ctx, s, q)
+	persons, err := p.persons(ctx, s, questions, func(i int) bool { return answers[i].asked })
 	if err != nil {
 		return err
 	}
-	a.asked = true
+	for i := range questions {
+		if answers[i].asked {
+			p.askOne(s, &questions[i], &persons[i], &members[i], &answers[i], now)
+		}
+	}
+	return nil
+}
+
+// persons returns who the users are that questions ask about, as far as they are wanted, at the places
+// of these.
+func (p *Publisher) persons(ctx context.Context, s *shard, questions []question, wanted func(i int) bool) ([]history.Person, error) {
+	persons := make([]history.Person, len(questions))
+	var toRead []event.Visitor
+	var places []int // in questions, of those to read
+	for i := range questions {
+		if !wanted(i) {
+			continue
+		}
+		user := event.User(questions[i].userID)
+		state, err := s.seen(&questions[i])
+		if err != nil {
+			return nil, err
+		}
+		if state == nil {
+			toRead, places = append(toRead, user), append(places, i)
+			continue
+		}
+		persons[i] = history.Person{Visitor: user, State: state}
+	}
+	read, err := p.options.People.Users(ctx, toRead)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range places {
+		persons[i] = read[n]
+	}
+	for i := range persons {
+		if persons[i].State != nil && p.options.Retain != nil {
+			persons[i].State = p.options.Retain(persons[i].State)
+		}
+	}
+	return persons, nil
+}
+
+// seen returns what a scan saw of a user, unless the user was looked at since; nil says to read it.
+func (s *shard) seen(q *question) (*feature.State, error) {
+	if q.seen == nil {
+		return nil, nil
+	}
+	if _, touched := s.touched[q.userID]; touched {
+		return nil, nil
+	}
+	return q.seen.State()
+}
+
+// askOne evaluates the rules that are asked for.
+func (p *Publisher) askOne(s *shard, q *question, person *history.Person, member *store.Member, a *answer, now time.Time) {
 	a.userID = q.userID
 	a.was = *member
 	a.now = store.Member{UserID: q.userID, Due: member.Due}
@@ -153,6 +212,7 @@ func (p *Publisher) askOne(ctx context.Context, s *shard, q *question, member *s
 			is = false
 			if known {
 				var holds time.Time
+				var err error
 				is, holds, err = rule.Evaluate(subject)
 				is = is && err == nil // a rule that cannot be answered is not true
 				until = earlier(until, holds)
@@ -172,28 +232,6 @@ func (p *Publisher) askOne(ctx context.Context, s *shard, q *question, member *s
 	slices.Sort(a.entered)
 	slices.Sort(a.left)
 	a.now.Due = p.due(s, member.Due, until, q.which == nil, now)
-	return nil
-}
-
-// person returns what is known of a user: what a scan saw, unless the user was looked at since.
-func (p *Publisher) person(ctx context.Context, s *shard, q *question) (*history.Person, error) {
-	user := event.User(q.userID)
-	if q.seen != nil {
-		if _, touched := s.touched[q.userID]; !touched {
-			state, err := q.seen.State()
-			if err != nil {
-				return nil, err
-			}
-			if state != nil {
-				if p.options.Retain != nil {
-					state = p.options.Retain(state)
-				}
-				return &history.Person{Visitor: user, State: state}, nil
-			}
-		}
-	}
-	person, err := p.options.People.Person(ctx, user)
-	return &person, err
 }
 
 // due returns when a user's answers can change next by time alone, given when that was said to be

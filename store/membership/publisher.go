@@ -52,9 +52,9 @@ type Log interface {
 	EachUser(ctx context.Context, fn func(history.Sighting) error) error
 }
 
-// People tells what is known of a user; *history.History does.
+// People tells what is known of users of one shard, in their order; *history.History does.
 type People interface {
-	Person(ctx context.Context, v event.Visitor) (history.Person, error)
+	Users(ctx context.Context, users []event.Visitor) ([]history.Person, error)
 }
 
 // Store keeps what is published.
@@ -114,7 +114,7 @@ func Open(ctx context.Context, options Options) *Publisher {
 	if options.Keep == 0 {
 		options.Keep = defaultKeep
 	}
-	p := &Publisher{options: options, dirty: dirty{room: make(chan struct{}, 1)}}
+	p := &Publisher{options: options, dirty: dirty{full: make(chan struct{}, 1), room: make(chan struct{}, 1)}}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
 	p.running.Go(func() { p.work(running) })

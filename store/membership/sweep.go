@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -158,7 +157,7 @@ func (p *Publisher) askEverybody(ctx context.Context, e *Edition, which bits, ba
 	batches := make([][]question, len(p.shards))
 	send := func(n int) {
 		// A scan may come by the same user more than once.
-		slices.SortFunc(batches[n], func(a, b question) int { return cmp.Compare(a.userID, b.userID) })
+		slices.SortFunc(batches[n], byUser)
 		batch := slices.CompactFunc(batches[n], func(a, b question) bool { return a.userID == b.userID })
 		batches[n] = nil
 		group.Go(func() error {

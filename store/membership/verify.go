@@ -268,20 +268,18 @@ func (v *verifier) compareBatch(ctx context.Context, s *verifiedShard, users []q
 	if err != nil {
 		return fmt.Errorf("what is published of users: %w", err)
 	}
+	persons, err := v.persons(ctx, &s.shard, users, func(int) bool { return true })
+	if err != nil {
+		return err
+	}
 	for i := range users {
-		if err := v.compareUser(ctx, s, &users[i], &members[i]); err != nil {
-			return err
-		}
+		v.compareUser(s, &users[i], &persons[i], &members[i])
 	}
 	return nil
 }
 
 // compareUser compares what rules say of one user with what is published.
-func (v *verifier) compareUser(ctx context.Context, s *verifiedShard, q *question, member *store.Member) error {
-	person, err := v.person(ctx, &s.shard, q)
-	if err != nil {
-		return err
-	}
+func (v *verifier) compareUser(s *verifiedShard, q *question, person *history.Person, member *store.Member) {
 	now := v.options.Now()
 	moved, waits := s.waiting[q.userID]
 	if !member.Due.IsZero() && !member.Due.After(now) && !member.Due.Before(v.place.timers(s.number)) {
@@ -307,10 +305,9 @@ func (v *verifier) compareUser(ctx context.Context, s *verifiedShard, q *questio
 	}
 	if waits {
 		v.report.Waiting++
-		return nil
+		return
 	}
 	v.compareDue(s, q.userID, member.Due, until)
-	return nil
 }
 
 // compareDue holds a user's timer to until when its answers hold. v.mu is held.
