@@ -1,9 +1,7 @@
 package segment
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -155,22 +153,4 @@ func (s *Steps) UnmarshalJSON(data []byte) error {
 	}
 	*s = Steps(steps)
 	return nil
-}
-
-// ParseScale reads the JSON form of a scale and validates it. What is not valid is an *event.InvalidError.
-func ParseScale(data []byte) (*Scale, error) {
-	var s Scale
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) && wrong.Field != "" {
-			return nil, event.Invalid(wrong.Field, "must not be %s", wrong.Value)
-		}
-		return nil, event.Invalid("scale", "%s", err)
-	}
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	return &s, nil
 }
