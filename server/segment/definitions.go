@@ -17,7 +17,6 @@ import (
 
 // The bounds of a definition.
 const (
-	maxSegmentIDBytes   = 128
 	maxDisplayNameBytes = 256
 	maxDescriptionBytes = 4 << 10
 
@@ -32,7 +31,7 @@ func (s *Service) CreateSegment(ctx context.Context, request *attunev1.CreateSeg
 		ID: request.GetSegmentId(), DisplayName: request.GetDisplayName(), Description: request.GetDescription(),
 		CreatedAt: now, UpdatedAt: now,
 	}
-	violations := append(checkSegmentID(defined.ID), checkNames(defined.DisplayName, defined.Description)...)
+	violations := append(wire.CheckName("segment_id", defined.ID), checkNames(defined.DisplayName, defined.Description)...)
 	rule, err := s.ruleOf(request.GetRule(), request.GetTemplate())
 	if violations = append(violations, violationsOf(err)...); len(violations) > 0 {
 		return nil, &event.InvalidError{Violations: violations}
@@ -56,7 +55,7 @@ func (s *Service) CreateSegment(ctx context.Context, request *attunev1.CreateSeg
 // UpdateSegment changes what is given.
 func (s *Service) UpdateSegment(ctx context.Context, request *attunev1.UpdateSegmentRequest) (*attunev1.Segment, error) {
 	id := request.GetSegmentId()
-	violations := append(checkSegmentID(id), checkNames(request.GetDisplayName(), request.GetDescription())...)
+	violations := append(wire.CheckName("segment_id", id), checkNames(request.GetDisplayName(), request.GetDescription())...)
 	rule, err := "", error(nil)
 	if request.Rule != nil || request.GetTemplate() != nil {
 		rule, err = s.ruleOf(request.GetRule(), request.GetTemplate())
@@ -217,18 +216,6 @@ func ruleOfTemplate(asked *attunev1.RuleTemplate) (string, error) {
 		return text, within("template", err)
 	}
 	return "", event.Invalid("template.name", "is not one of the templates: ListTemplates names them")
-}
-
-func checkSegmentID(id string) []event.Violation {
-	if id == "" || len(id) > maxSegmentIDBytes {
-		return event.Invalid("segment_id", "must be 1 to %d characters", maxSegmentIDBytes).Violations
-	}
-	for _, r := range id {
-		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
-			return event.Invalid("segment_id", "must be of letters a to z, digits, '-', '_' and '.'").Violations
-		}
-	}
-	return nil
 }
 
 func checkNames(displayName, description string) (all []event.Violation) {

@@ -14,15 +14,12 @@ import (
 	"github.com/attune-shop/attune/store/register"
 )
 
-const (
-	maxWebhookIDBytes = 128
-	// oldSecretFor is how long a rotated secret still signs.
-	oldSecretFor = 24 * time.Hour
-)
+// oldSecretFor is how long a rotated secret still signs.
+const oldSecretFor = 24 * time.Hour
 
 // CreateWebhook defines a webhook of what changes from now on.
 func (s *Service) CreateWebhook(ctx context.Context, request *attunev1.CreateWebhookRequest) (*attunev1.Webhook, error) {
-	violations := append(checkWebhookID(request.GetWebhookId()), s.guard.check(request.GetUrl())...)
+	violations := append(wire.CheckName("webhook_id", request.GetWebhookId()), s.guard.check(request.GetUrl())...)
 	violations = append(violations, checkSecret(request.GetSecret())...)
 	unknown, err := s.checkSegments(ctx, "segment_ids", request.GetSegmentIds())
 	if err != nil {
@@ -55,7 +52,7 @@ func (s *Service) CreateWebhook(ctx context.Context, request *attunev1.CreateWeb
 // UpdateWebhook changes what is given.
 func (s *Service) UpdateWebhook(ctx context.Context, request *attunev1.UpdateWebhookRequest) (*attunev1.Webhook, error) {
 	id := request.GetWebhookId()
-	violations := checkWebhookID(id)
+	violations := wire.CheckName("webhook_id", id)
 	if request.Url != nil {
 		violations = append(violations, s.guard.check(request.GetUrl())...)
 	}
@@ -215,16 +212,4 @@ func (s *Service) checkSegments(ctx context.Context, field string, ids []string)
 		seen[id] = true
 	}
 	return all, nil
-}
-
-func checkWebhookID(id string) []event.Violation {
-	if id == "" || len(id) > maxWebhookIDBytes {
-		return event.Invalid("webhook_id", "must be 1 to %d characters", maxWebhookIDBytes).Violations
-	}
-	for _, r := range id {
-		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
-			return event.Invalid("webhook_id", "must be of letters a to z, digits, '-', '_' and '.'").Violations
-		}
-	}
-	return nil
 }

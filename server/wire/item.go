@@ -44,15 +44,3 @@ func Item(item *event.Item) *attunev1.Item {
 		AvailableUntil: Time(item.AvailableUntil),
 	}
 }
-
-// CheckID asks of an id in a request what Validate asks of the ids of events and items.
-// Its error is an *event.InvalidError of the field.
-func CheckID(field, id string) error {
-	item := event.Item{ID: id}
-	for _, v := range item.Validate() {
-		if v.Field == "item_id" {
-			return event.Invalid(field, "%s", v.Rule)
-		}
-	}
-	return nil
-}
