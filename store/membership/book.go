@@ -26,7 +26,8 @@ type Edition struct {
 	Definitions
 	// Rules has the rule of each segment, in the order of Segments. One that this process cannot
 	// compile, for a newer one wrote it, is nil.
-	Rules   []*segment.Rule
+	Rules []*segment.Rule
+	// version is that of the register which the definitions were read from.
 	version string
 }
 
@@ -56,7 +57,8 @@ type Book struct {
 	reading sync.Mutex
 	// changed is closed with the next edition, and then another one takes its place.
 	changed chan struct{}
-	compile map[string]*segment.Rule // by text, of the current edition
+	// compiled are the rules of the current edition by their texts, for the next one.
+	compiled map[string]*segment.Rule
 }
 
 // OpenBook reads the definitions.
@@ -94,17 +96,17 @@ func (b *Book) Refresh(ctx context.Context) error {
 		return err
 	}
 	d.complete()
-	b.publish(&d, version)
+	b.issue(&d, version)
 	return nil
 }
 
-// publish makes an edition of definitions the current one; b.reading is held.
-func (b *Book) publish(d *Definitions, version string) {
+// issue makes an edition of definitions the current one; b.reading is held.
+func (b *Book) issue(d *Definitions, version string) {
 	e := &Edition{Definitions: *d, Rules: make([]*segment.Rule, len(d.Segments)), version: version}
 	compiled := make(map[string]*segment.Rule, len(d.Segments))
 	for i := range e.Segments {
 		text := e.Segments[i].Rule
-		rule, known := b.compile[text]
+		rule, known := b.compiled[text]
 		if !known {
 			var err error
 			if rule, err = b.compiler.Rule(text); err != nil {
@@ -113,7 +115,7 @@ func (b *Book) publish(d *Definitions, version string) {
 		}
 		e.Rules[i], compiled[text] = rule, rule
 	}
-	b.compile = compiled
+	b.compiled = compiled
 	b.current.Store(e)
 	close(b.changed)
 	b.changed = make(chan struct{})
@@ -131,7 +133,7 @@ func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Ed
 	if err != nil {
 		return nil, err
 	}
-	b.publish(&d, version)
+	b.issue(&d, version)
 	return b.current.Load(), nil
 }
 

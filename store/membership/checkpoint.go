@@ -15,12 +15,12 @@ import (
 )
 
 const (
+	// checkpointName is that of how far everything is.
 	checkpointName = "segments"
 	// progressName is that of the progress of a sweep, for other processes.
 	progressName = "segments/progress"
-	saveEvery    = 2 * time.Second
-	// trimEvery is the time between two looks for transitions that are old enough to be deleted.
-	trimEvery = 10 * time.Minute
+	// saveEvery is the time between two checkpoints: how much may be done again after a crash.
+	saveEvery = 2 * time.Second
 )
 
 // checkpointVersion is the newest form that is known here.
@@ -102,10 +102,11 @@ func (p *place) users() int64 {
 	return p.saved.Users
 }
 
-// load reads the last checkpoint; one that knows nothing where there is none, or a damaged one.
-func (p *Publisher) load(ctx context.Context) (saved, error) {
+// load reads the last checkpoint; one that knows nothing where there is none, or a damaged one. A newer
+// form is event.ErrNewerVersion.
+func load(ctx context.Context, checkpoints store.Checkpoints) (saved, error) {
 	var last saved
-	data, err := p.options.Store.Checkpoint(ctx, checkpointName)
+	data, err := checkpoints.Checkpoint(ctx, checkpointName)
 	if err == nil && json.Unmarshal(data, &last) != nil {
 		err = event.ErrCorrupt
 	}
@@ -124,7 +125,7 @@ func (p *Publisher) load(ctx context.Context) (saved, error) {
 // which publishes what is different from what was.
 func (p *Publisher) restore(ctx context.Context) error {
 	shards := p.options.Store.Shards()
-	last, err := p.load(ctx)
+	last, err := load(ctx, p.options.Store)
 	if err != nil {
 		return err
 	}
@@ -207,6 +208,8 @@ func (p *Publisher) saveProgress(ctx context.Context) error {
 	return nil
 }
 
+// dropTimers deletes the timers before the given times, in ms since 1970, a shard each. Where less than a
+// minute has come since, it waits: not every checkpoint is to delete something. p.place.saving is held.
 func (p *Publisher) dropTimers(ctx context.Context, until []int64) error {
 	const least = int64(time.Minute / time.Millisecond)
 	for n, until := range until {
@@ -220,51 +223,4 @@ func (p *Publisher) dropTimers(ctx context.Context, until []int64) error {
 		p.place.dropped[n] = until
 	}
 	return nil
-}
-
-// trim deletes transitions that are old enough, until ctx ends.
-func (p *Publisher) trim(ctx context.Context) error {
-	ticker := time.NewTicker(trimEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		for _, s := range p.shards {
-			if err := p.trimShard(ctx, s); err != nil {
-				return ended(ctx, err)
-			}
-		}
-	}
-}
-
-// trimShard deletes the rows before the first one that is to be kept.
-func (p *Publisher) trimShard(ctx context.Context, s *shard) error {
-	stream := p.options.Store.Transitions()
-	first, err := stream.First(ctx, s.number)
-	if err != nil {
-		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
-	}
-	oldest := p.options.Now().Add(-p.options.Keep)
-	kept := first
-	err = stream.Read(ctx, s.number, first, func(seq store.Seq, row []byte) error {
-		at, _, err := decodeRow(row)
-		if err != nil {
-			return err
-		}
-		if !at.IsZero() && at.After(oldest) {
-			return errEnough
-		}
-		kept = seq
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
-	}
-	if kept <= first {
-		return nil
-	}
-	return stream.Trim(ctx, s.number, kept)
 }

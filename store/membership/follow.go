@@ -6,7 +6,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
-	"github.com/attune-shop/attune/store/history"
 )
 
 const (
@@ -29,70 +27,6 @@ const (
 	// remembered is the number of users and of links that are remembered not to be new.
 	remembered = 200_000
 )
-
-// dirty are the users whom events may have moved since they were last looked at.
-type dirty struct {
-	mu sync.Mutex
-	// edition is the one that the bits are of.
-	edition *Edition
-	users   map[string]bits
-	// cursor is the place in the log up to which users are noted.
-	cursor history.Cursor
-	// full is signalled when there are too many users, room when they were taken.
-	full, room chan struct{}
-}
-
-func (d *dirty) reset(cursor history.Cursor) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.users, d.cursor = map[string]bits{}, cursor
-}
-
-// add notes a user; more than that is asked where the edition is another than before.
-func (d *dirty) add(e *Edition, userID string, which bits) {
-	if d.edition != e {
-		for id := range d.users {
-			d.users[id] = nil
-		}
-		d.edition = e
-	}
-	if before, noted := d.users[userID]; noted {
-		which = which.or(before)
-	}
-	d.users[userID] = which
-}
-
-// reach notes that the users of a row are noted, and returns how many users wait.
-func (d *dirty) reach(shard int, seq store.Seq) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cursor[shard] = seq
-	return len(d.users)
-}
-
-func (d *dirty) waiting() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.users)
-}
-
-// take returns the users who wait, and the place up to which they are all.
-func (d *dirty) take() (*Edition, map[string]bits, history.Cursor) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	users := d.users
-	d.users = map[string]bits{}
-	signal(d.room)
-	return d.edition, users, maps.Clone(d.cursor)
-}
-
-// signal wakes who waits for it, or the next who does.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
 
 // link is a link as it was last seen.
 type link struct{ anonymousID, userID string }

@@ -2,8 +2,6 @@ package membership
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,7 +50,7 @@ func (r *Reader) Size(ctx context.Context, number uint32) (int64, error) {
 	return sum, nil
 }
 
-// Page returns up to limit members of a segment after a place, and the place of the last.
+// Page returns the places of up to limit members of a segment after a place, in the order of shards and users.
 func (r *Reader) Page(ctx context.Context, number uint32, after store.Place, limit int) ([]store.Place, error) {
 	var page []store.Place
 	err := r.store.ReadSegment(ctx, number, after, func(at store.Place) error {
@@ -67,46 +65,10 @@ func (r *Reader) Page(ctx context.Context, number uint32, after store.Place, lim
 	return page, nil
 }
 
-// Each calls fn for every member of a segment.
+// Each calls fn for every member of a segment, in the order of shards and users. Who enters or leaves
+// meanwhile may be among them or not.
 func (r *Reader) Each(ctx context.Context, number uint32, fn func(userID string) error) error {
 	return r.store.ReadSegment(ctx, number, store.Place{}, func(at store.Place) error { return fn(at.UserID) })
-}
-
-// Cursor is a place in the transitions: for each shard the last row that was seen.
-type Cursor map[int]store.Seq
-
-const cursorVersion = 1
-
-// String returns the cursor as text that ParseCursor reads.
-func (c Cursor) String() string {
-	data := []byte{cursorVersion}
-	for _, shard := range slices.Sorted(maps.Keys(c)) {
-		data = binary.AppendUvarint(data, uint64(shard))
-		data = binary.AppendUvarint(data, uint64(c[shard]))
-	}
-	return base64.RawURLEncoding.EncodeToString(data)
-}
-
-// ParseCursor reads a cursor of a store with so many shards.
-func ParseCursor(text string, shards int) (Cursor, error) {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(data) == 0 || data[0] != cursorVersion {
-		return nil, event.ErrCorrupt
-	}
-	c := Cursor{}
-	for data = data[1:]; len(data) > 0; {
-		shard, n := binary.Uvarint(data)
-		if n <= 0 || shard >= uint64(shards) {
-			return nil, event.ErrCorrupt
-		}
-		seq, m := binary.Uvarint(data[n:])
-		if m <= 0 {
-			return nil, event.ErrCorrupt
-		}
-		c[int(shard)] = store.Seq(seq)
-		data = data[n+m:]
-	}
-	return c, nil
 }
 
 // Shards is the number of shards that cursors are of.
@@ -157,7 +119,8 @@ func (r *Reader) Beginning(ctx context.Context, defined time.Time) (Cursor, erro
 	return c, nil
 }
 
-// Snapshot calls fn for every user who was a member at the cursor that it returns.
+// Snapshot calls fn for every user who was a member at the cursor that it returns, once. It holds the
+// ids of all members in memory before.
 func (r *Reader) Snapshot(ctx context.Context, number uint32, fn func(userID string) error) (Cursor, error) {
 	from, err := r.Now(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -57,7 +58,7 @@ type State struct {
 
 // States returns the state of each segment of an edition, whichever process publishes.
 func (p *Publisher) States(ctx context.Context, e *Edition) ([]State, error) {
-	last, err := p.load(ctx)
+	last, err := load(ctx, p.options.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +129,7 @@ func (p *Publisher) sweep(ctx context.Context) error {
 // askEverybody looks at every user there is. What a scan saw of a user is as good as what is known
 // now, unless the user was looked at since the scan began: then that is read anew.
 func (p *Publisher) askEverybody(ctx context.Context, e *Edition, which bits, bases map[uint32]string) (int64, error) {
-	progress := Progress{Total: p.place.users()}
-	for number := range bases {
-		progress.Numbers = append(progress.Numbers, number)
-	}
-	slices.Sort(progress.Numbers)
+	progress := Progress{Numbers: slices.Sorted(maps.Keys(bases)), Total: p.place.users()}
 	for _, s := range p.shards {
 		s.mu.Lock()
 		s.touched = map[string]struct{}{}
@@ -152,28 +149,45 @@ func (p *Publisher) askEverybody(ctx context.Context, e *Edition, which bits, ba
 		p.progress.Store(&now)
 	}
 	tell()
-	group, looking := errgroup.WithContext(ctx)
-	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
-	batches := make([][]question, len(p.shards))
-	send := func(n int) {
+	anybody := func(int, string) bool { return true }
+	err := p.inBatches(ctx, max(2, runtime.GOMAXPROCS(0)), lookAtOnce, anybody, func(ctx context.Context, n int, users []question) error {
 		// A scan may come by the same user more than once.
-		slices.SortFunc(batches[n], byUser)
-		batch := slices.CompactFunc(batches[n], func(a, b question) bool { return a.userID == b.userID })
+		slices.SortFunc(users, byUser)
+		users = slices.CompactFunc(users, func(a, b question) bool { return a.userID == b.userID })
+		for i := range users {
+			users[i].which = which
+		}
+		err := p.look(ctx, p.shards[n], e, users)
+		looked.Add(int64(len(users)))
+		tell()
+		return err
+	})
+	return looked.Load(), err
+}
+
+// inBatches scans everybody and calls do with users of one shard, size of them at most, from so many
+// workers at once. Whom take does not take is left out; it is called by one goroutine. What the scan
+// comes by more than once, do is called with as often.
+func (p *Publisher) inBatches(
+	ctx context.Context, workers, size int, take func(shard int, userID string) bool, do func(ctx context.Context, shard int, users []question) error,
+) error {
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	batches := make([][]question, p.options.Store.Shards())
+	send := func(n int) {
+		batch := batches[n]
 		batches[n] = nil
-		group.Go(func() error {
-			err := p.look(looking, p.shards[n], e, batch)
-			looked.Add(int64(len(batch)))
-			tell()
-			return err
-		})
+		group.Go(func() error { return do(working, n, batch) })
 	}
-	err := p.options.Log.EachUser(looking, func(seen history.Sighting) error {
-		n := store.ShardOf(seen.User, len(p.shards))
-		batches[n] = append(batches[n], question{userID: seen.User.ID(), which: which, seen: &seen})
-		if len(batches[n]) >= lookAtOnce {
+	err := p.options.Log.EachUser(working, func(seen history.Sighting) error {
+		n, id := store.ShardOf(seen.User, len(batches)), seen.User.ID()
+		if !take(n, id) {
+			return nil
+		}
+		if batches[n] = append(batches[n], question{userID: id, seen: &seen}); len(batches[n]) >= size {
 			send(n)
 		}
-		return looking.Err()
+		return working.Err()
 	})
 	for n, batch := range batches {
 		if err == nil && len(batch) > 0 {
@@ -181,7 +195,7 @@ func (p *Publisher) askEverybody(ctx context.Context, e *Edition, which bits, ba
 		}
 	}
 	if failed := group.Wait(); failed != nil {
-		err = failed
+		return failed
 	}
-	return looked.Load(), err
+	return err
 }

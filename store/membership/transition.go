@@ -25,6 +25,7 @@ const rowVersion = 1
 // maxRowBytes is where a row ends and the next begins.
 const maxRowBytes = 512 << 10
 
+// newRow begins a row; at the zero time one of a nonce alone.
 func newRow(at time.Time) []byte {
 	row := make([]byte, 9, 1024)
 	row[0] = rowVersion
@@ -35,6 +36,7 @@ func newRow(at time.Time) []byte {
 	return binary.AppendUvarint(row, uint64(at.UnixMicro()))
 }
 
+// append adds what is said of one user to a row.
 func (t *transition) append(row []byte) []byte {
 	row = binary.AppendUvarint(row, uint64(len(t.userID)))
 	row = append(row, t.userID...)

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/history"
@@ -44,8 +42,7 @@ type Report struct {
 
 // PublishedAt returns the time as of which members are published, zero where none ever were.
 func PublishedAt(ctx context.Context, s Store) (time.Time, error) {
-	p := &Publisher{options: Options{Store: s}}
-	last, err := p.load(ctx)
+	last, err := load(ctx, s)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -95,7 +92,8 @@ type verifiedShard struct {
 	// unprojected says that there are rows that the next server makes members of.
 	unprojected bool
 	timers      map[timerKey]struct{}
-	seen        map[string]struct{}
+	// users are all whom the scan came by.
+	users map[string]struct{}
 	// byUser counts members by the number of their segment.
 	byUser map[uint32]int64
 }
@@ -121,7 +119,7 @@ func Verify(ctx context.Context, options Options) (Report, error) {
 	v.byShard = make([]verifiedShard, options.Store.Shards())
 	for n := range v.byShard {
 		v.byShard[n] = verifiedShard{
-			shard: shard{number: n}, waiting: map[string]bits{}, timers: map[timerKey]struct{}{}, seen: map[string]struct{}{}, byUser: map[uint32]int64{},
+			shard: shard{number: n}, waiting: map[string]bits{}, timers: map[timerKey]struct{}{}, users: map[string]struct{}{}, byUser: map[uint32]int64{},
 		}
 		if err := v.readShard(ctx, &v.byShard[n]); err != nil {
 			return v.report, fmt.Errorf("shard %d: %w", n, err)
@@ -229,34 +227,14 @@ func (v *verifier) readLog(ctx context.Context) error {
 
 // compareUsers asks the rules about every user there is.
 func (v *verifier) compareUsers(ctx context.Context) error {
-	group, asking := errgroup.WithContext(ctx)
-	group.SetLimit(v.readers())
-	batches := make([][]question, len(v.byShard))
-	send := func(n int) {
-		batch := batches[n]
-		batches[n] = nil
-		group.Go(func() error { return v.compareBatch(asking, &v.byShard[n], batch) })
+	once := func(n int, userID string) bool {
+		_, again := v.byShard[n].users[userID]
+		v.byShard[n].users[userID] = struct{}{}
+		return !again
 	}
-	err := v.options.Log.EachUser(asking, func(seen history.Sighting) error {
-		n, id := store.ShardOf(seen.User, len(v.byShard)), seen.User.ID()
-		if _, again := v.byShard[n].seen[id]; again {
-			return nil
-		}
-		v.byShard[n].seen[id] = struct{}{}
-		if batches[n] = append(batches[n], question{userID: id, seen: &seen}); len(batches[n]) >= verifiedAtOnce {
-			send(n)
-		}
-		return asking.Err()
+	return v.inBatches(ctx, v.readers(), verifiedAtOnce, once, func(ctx context.Context, n int, users []question) error {
+		return v.compareBatch(ctx, &v.byShard[n], users)
 	})
-	for n, batch := range batches {
-		if err == nil && len(batch) > 0 {
-			send(n)
-		}
-	}
-	if failed := group.Wait(); failed != nil {
-		return failed
-	}
-	return err
 }
 
 func (v *verifier) compareBatch(ctx context.Context, s *verifiedShard, users []question) error {
@@ -335,7 +313,7 @@ func (v *verifier) compareSegment(ctx context.Context, segment *Segment) error {
 	counts := make([]int64, len(v.byShard))
 	err := v.options.Store.ReadSegment(ctx, segment.Number, store.Place{}, func(at store.Place) error {
 		counts[at.Shard]++
-		if _, known := v.byShard[at.Shard].seen[at.UserID]; !known {
+		if _, known := v.byShard[at.Shard].users[at.UserID]; !known {
 			v.differ("segment %q: member %q, of whom nothing is known", segment.ID, at.UserID)
 		}
 		return nil
@@ -357,6 +335,8 @@ func (v *verifier) compareSegment(ctx context.Context, segment *Segment) error {
 	return nil
 }
 
+// differ counts a difference and describes it, if it is one of the first. v.mu is held, or nobody else is
+// at work.
 func (v *verifier) differ(format string, args ...any) {
 	v.report.Differences++
 	if len(v.report.Examples) < maxExamples {
