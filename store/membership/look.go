@@ -3,7 +3,6 @@ package membership
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -89,7 +88,8 @@ func (p *Publisher) lookAt(ctx context.Context, s *shard, e *Edition, questions 
 	return nil
 }
 
-// ask evaluates; s.mu is held.
+// ask reads what is published of users, evaluates the rules, and returns an answer for each question, in
+// their order. s.mu is held.
 func (p *Publisher) ask(ctx context.Context, s *shard, questions []question, now time.Time) ([]answer, error) {
 	ids := make([]string, len(questions))
 	for i := range questions {
@@ -261,176 +261,3 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
-
-// appendTransitions appends who entered and left; s.mu is held.
-func (p *Publisher) appendTransitions(ctx context.Context, s *shard, answers []answer, now time.Time) error {
-	var row []byte
-	flush := func() error {
-		if row == nil {
-			return nil
-		}
-		err := p.appendRow(ctx, s, row)
-		row = nil
-		return err
-	}
-	for i := range answers {
-		a := &answers[i]
-		if len(a.entered)+len(a.left) == 0 {
-			continue
-		}
-		if row == nil {
-			row = newRow(now)
-		}
-		if row = a.append(row); len(row) >= maxRowBytes {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
-}
-
-// appendRow appends a row to the transitions; s.mu is held.
-func (p *Publisher) appendRow(ctx context.Context, s *shard, row []byte) error {
-	err := p.options.Store.Transitions().Append(ctx, s.number, s.head+1, row)
-	switch {
-	case errors.Is(err, store.ErrTaken):
-		return fmt.Errorf("another process publishes segments: %w", event.ErrUnavailable)
-	case err != nil:
-		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
-	}
-	s.advance(s.head + 1)
-	return nil
-}
-
-// store stores what the answers changed, timers first: where a user is said to have one, there is
-// one. s.mu is held.
-func (p *Publisher) store(ctx context.Context, s *shard, answers []answer) error {
-	var timers []store.Timer
-	var changes []store.MemberChange
-	sizes := map[uint32]int64{}
-	for i := range answers {
-		a := &answers[i]
-		if !a.asked || a.was.Due.Equal(a.now.Due) && slices.Equal(a.was.Segments, a.now.Segments) {
-			continue
-		}
-		if !a.now.Due.IsZero() && !a.now.Due.Equal(a.was.Due) {
-			timers = append(timers, store.Timer{At: a.now.Due, UserID: a.userID})
-		}
-		changes = append(changes, store.MemberChange{Was: a.was.Segments, Now: a.now})
-		s.count(sizes, &a.transition)
-	}
-	if len(timers) > 0 {
-		if err := p.options.Store.PutTimers(ctx, s.number, timers); err != nil {
-			return fmt.Errorf("timers of shard %d: %w", s.number, err)
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := p.options.Store.PutMembers(ctx, s.number, s.stamp(), changes, sizes); err != nil {
-		return fmt.Errorf("members of shard %d: %w", s.number, err)
-	}
-	return nil
-}
-
-// count takes a transition into the shard's sizes and notes which of them changed.
-func (s *shard) count(changed map[uint32]int64, t *transition) {
-	for _, n := range t.entered {
-		s.sizes[n]++
-		changed[n] = s.sizes[n]
-	}
-	for _, n := range t.left {
-		s.sizes[n]--
-		changed[n] = s.sizes[n]
-	}
-}
-
-// catchUp brings what is found by user and by segment up to the last row, where an error or a
-// crash left it behind; s.mu is held, or nobody else has s yet. Sizes are counted anew.
-func (p *Publisher) catchUp(ctx context.Context, s *shard) error {
-	if !s.unsure {
-		return nil
-	}
-	stream := p.options.Store.Transitions()
-	changed := map[uint32]int64{}
-	err := stream.Read(ctx, s.number, s.projected+1, func(seq store.Seq, row []byte) error {
-		_, all, err := decodeRow(row)
-		if err != nil {
-			return fmt.Errorf("row %d of shard %d: %w", seq, s.number, err)
-		}
-		if seq > s.head {
-			s.advance(seq)
-		}
-		if err := p.project(ctx, s, all, changed); err != nil {
-			return err
-		}
-		s.projected = seq
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("transitions of shard %d: %w", s.number, err)
-	}
-	for number := range changed {
-		size, err := p.countMembers(ctx, s.number, number)
-		if err != nil {
-			return err
-		}
-		s.sizes[number], changed[number] = size, size
-	}
-	if len(changed) > 0 {
-		if err := p.options.Store.PutMembers(ctx, s.number, s.stamp(), nil, changed); err != nil {
-			return err
-		}
-	}
-	s.unsure = false
-	return nil
-}
-
-// project stores what a row says of its users.
-func (p *Publisher) project(ctx context.Context, s *shard, all []transition, changed map[uint32]int64) error {
-	if len(all) == 0 {
-		return nil
-	}
-	ids := make([]string, len(all))
-	for i := range all {
-		ids[i] = all[i].userID
-	}
-	members, err := p.options.Store.Members(ctx, s.number, ids)
-	if err != nil {
-		return err
-	}
-	changes := make([]store.MemberChange, len(all))
-	for i, t := range all {
-		now := members[i]
-		now.UserID = t.userID
-		now.Segments = slices.DeleteFunc(slices.Clone(now.Segments), func(n uint32) bool { return slices.Contains(t.left, n) })
-		now.Segments = append(now.Segments, t.entered...)
-		slices.Sort(now.Segments)
-		now.Segments = slices.Compact(now.Segments)
-		// Of what the row says nothing is taken as known, so that it is stored whatever was.
-		changes[i] = store.MemberChange{Was: t.left, Now: now}
-		for _, n := range append(t.entered, t.left...) {
-			changed[n] = 0
-		}
-	}
-	return p.options.Store.PutMembers(ctx, s.number, s.stamp(), changes, nil)
-}
-
-// countMembers counts a segment's members in a shard.
-func (p *Publisher) countMembers(ctx context.Context, shard int, number uint32) (n int64, err error) {
-	err = p.options.Store.ReadSegment(ctx, number, store.Place{Shard: shard}, func(at store.Place) error {
-		if at.Shard != shard {
-			return errEnough
-		}
-		n++
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return n, err
-}
-
-// errEnough ends a read that has what it wants.
-var errEnough = errors.New("enough")

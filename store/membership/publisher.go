@@ -6,10 +6,10 @@
 // One process of those that share the stores publishes at a time, under a lease. It follows the
 // event log (follow.go), looks at the users whom an event may have moved, compares what their
 // segments are with what was last published of them, and appends the differences to the
-// transitions, a stream a shard (look.go): that append is the commit point, and what is found by
-// user and by segment is made from it. What changes with time alone is known beforehand: a rule's
-// answer says until when it holds, and a timer is set for that moment (timers.go). A new rule, or
-// one that changed, is asked of every user once (sweep.go).
+// transitions, a stream a shard (look.go, append.go): that append is the commit point, and what is
+// found by user and by segment is made from it (project.go, after a crash). What changes with time
+// alone is known beforehand: a rule's answer says until when it holds, and a timer is set for that
+// moment (timers.go). A new rule, or one that changed, is asked of every user once (sweep.go).
 //
 // Publishing again what was published already changes nothing, since only differences are
 // appended; so the place in the log (checkpoint.go) may be older than what was done, after a crash,

@@ -37,6 +37,9 @@ func NewReader(s Store) *Reader {
 	return r
 }
 
+// errEnough ends a read that has what it wants.
+var errEnough = errors.New("enough")
+
 // Size returns the number of a segment's members.
 func (r *Reader) Size(ctx context.Context, number uint32) (int64, error) {
 	sizes, err := r.store.SegmentSizes(ctx, number)
