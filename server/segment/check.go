@@ -23,15 +23,6 @@ const (
 	checkedAtOnce = 16
 )
 
-// violationsOf returns those of an error, none where it is another.
-func violationsOf(err error) []event.Violation {
-	var invalid *event.InvalidError
-	if errors.As(err, &invalid) {
-		return invalid.Violations
-	}
-	return nil
-}
-
 // CheckMembership tells which visitors are in which segments now.
 func (s *Service) CheckMembership(ctx context.Context, request *attunev1.CheckMembershipRequest) (*attunev1.CheckMembershipResponse, error) {
 	users, visitors := request.GetUserIds(), request.GetAnonymousIds()

@@ -9,7 +9,6 @@ import (
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
-	"github.com/attune-shop/attune/model/segment"
 	"github.com/attune-shop/attune/server/fault"
 	"github.com/attune-shop/attune/server/wire"
 	"github.com/attune-shop/attune/store/membership"
@@ -32,7 +31,7 @@ func (s *Service) CreateSegment(ctx context.Context, request *attunev1.CreateSeg
 		CreatedAt: now, UpdatedAt: now,
 	}
 	violations := append(wire.CheckName("segment_id", defined.ID), checkNames(defined.DisplayName, defined.Description)...)
-	rule, err := s.ruleOf(request.GetRule(), request.GetTemplate())
+	rule, _, err := s.ruleOf(request.GetRule(), request.GetTemplate())
 	if violations = append(violations, violationsOf(err)...); len(violations) > 0 {
 		return nil, &event.InvalidError{Violations: violations}
 	}
@@ -58,7 +57,7 @@ func (s *Service) UpdateSegment(ctx context.Context, request *attunev1.UpdateSeg
 	violations := append(wire.CheckName("segment_id", id), checkNames(request.GetDisplayName(), request.GetDescription())...)
 	rule, err := "", error(nil)
 	if request.Rule != nil || request.GetTemplate() != nil {
-		rule, err = s.ruleOf(request.GetRule(), request.GetTemplate())
+		rule, _, err = s.ruleOf(request.GetRule(), request.GetTemplate())
 	}
 	if violations = append(violations, violationsOf(err)...); len(violations) > 0 {
 		return nil, &event.InvalidError{Violations: violations}
@@ -153,6 +152,7 @@ func (s *Service) DeleteSegment(ctx context.Context, request *attunev1.DeleteSeg
 	return &attunev1.DeleteSegmentResponse{}, nil
 }
 
+// describeOne puts a segment of an edition on the wire, or returns event.ErrNotFound.
 func (s *Service) describeOne(ctx context.Context, edition *membership.Edition, id string) (*attunev1.Segment, error) {
 	states, err := s.options.Publisher.States(ctx, edition)
 	if err != nil {
@@ -166,6 +166,7 @@ func (s *Service) describeOne(ctx context.Context, edition *membership.Edition, 
 	return nil, fmt.Errorf("segment %q: %w", id, event.ErrNotFound)
 }
 
+// describe puts segment i of an edition on the wire.
 func (s *Service) describe(ctx context.Context, edition *membership.Edition, states []membership.State, i int) (*attunev1.Segment, error) {
 	defined := &edition.Segments[i]
 	size, err := s.options.Reader.Size(ctx, defined.Number)
@@ -186,38 +187,7 @@ func (s *Service) describe(ctx context.Context, edition *membership.Edition, sta
 	return out, nil
 }
 
-// ruleOf returns the text of the rule that a request gives, itself or by a template, of which
-// there must be one. It is a rule that compiles.
-func (s *Service) ruleOf(text string, template *attunev1.RuleTemplate) (string, error) {
-	if (text == "") == (template == nil) {
-		return "", event.Invalid("rule", "must be given, or template, and not both")
-	}
-	if template != nil {
-		var err error
-		if text, err = ruleOfTemplate(template); err != nil {
-			return "", err
-		}
-	}
-	_, err := s.options.Rules.Rule(text)
-	return text, err
-}
-
-// ruleOfTemplate fills a ready-made rule in.
-func ruleOfTemplate(asked *attunev1.RuleTemplate) (string, error) {
-	for _, t := range segment.Templates() {
-		if t.Name != asked.GetName() {
-			continue
-		}
-		parameters := make(map[string]any, len(asked.GetParameters()))
-		for name, value := range asked.GetParameters() {
-			parameters[name] = value.AsInterface()
-		}
-		text, err := t.Rule(parameters)
-		return text, within("template", err)
-	}
-	return "", event.Invalid("template.name", "is not one of the templates: ListTemplates names them")
-}
-
+// checkNames says what is wrong with what people read of a segment.
 func checkNames(displayName, description string) (all []event.Violation) {
 	for _, text := range []struct {
 		field, value string

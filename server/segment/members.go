@@ -14,8 +14,8 @@ import (
 const (
 	// maxMembersPage bounds a page of members, which are short.
 	maxMembersPage = 10_000
-	// exportAtOnce is the number of members of one message of an export.
-	exportAtOnce = 1_000
+	// membersAtOnce is the number of members of one message of an export, and of a watch as it begins.
+	membersAtOnce = 1_000
 )
 
 // ListMembers answers a page of a segment's members.
@@ -70,8 +70,8 @@ func (s *Service) ExportMembers(request *attunev1.ExportMembersRequest, stream a
 	if err != nil {
 		return err
 	}
-	members := make([]*attunev1.Member, 0, exportAtOnce)
-	space := make([]attunev1.Member, exportAtOnce)
+	members := make([]*attunev1.Member, 0, membersAtOnce)
+	space := make([]attunev1.Member, membersAtOnce) // used again: what is sent is encoded by then
 	send := func() error {
 		err := stream.Send(&attunev1.ExportMembersResponse{Members: members})
 		members = members[:0]
@@ -80,7 +80,7 @@ func (s *Service) ExportMembers(request *attunev1.ExportMembersRequest, stream a
 	err = s.options.Reader.Each(stream.Context(), found.Number, func(userID string) error {
 		m := &space[len(members)]
 		m.UserId = userID
-		if members = append(members, m); len(members) == exportAtOnce {
+		if members = append(members, m); len(members) == membersAtOnce {
 			return send()
 		}
 		return nil

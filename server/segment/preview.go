@@ -18,7 +18,7 @@ const (
 
 // PreviewSegment counts the users of whom a rule is true.
 func (s *Service) PreviewSegment(ctx context.Context, request *attunev1.PreviewSegmentRequest) (*attunev1.PreviewSegmentResponse, error) {
-	text, err := s.ruleOf(request.GetRule(), request.GetTemplate())
+	text, rule, err := s.ruleOf(request.GetRule(), request.GetTemplate())
 	if err != nil {
 		return nil, err
 	}
@@ -31,15 +31,11 @@ func (s *Service) PreviewSegment(ctx context.Context, request *attunev1.PreviewS
 	case request.GetMaxUsers() < 0:
 		return nil, event.Invalid("max_users", "must not be negative, is %d", request.GetMaxUsers())
 	}
-	rule, err := s.options.Rules.Rule(text)
-	if err == nil {
-		err = s.checkLearned(ctx, text, seedField(request.GetTemplate()))
-	}
-	if err != nil {
+	if err := s.checkLearned(ctx, text, seedField(request.GetTemplate())); err != nil {
 		return nil, err
 	}
 	p := preview{service: s, rule: rule, sample: sample, response: &attunev1.PreviewSegmentResponse{Rule: text}}
-	if err := p.run(ctx, request.GetMaxUsers()); err != nil {
+	if err := s.options.Crowd.Each(ctx, request.GetMaxUsers(), p.ask); err != nil {
 		return nil, err
 	}
 	return p.response, nil
@@ -55,11 +51,7 @@ type preview struct {
 	response *attunev1.PreviewSegmentResponse
 }
 
-// run asks users, at most so many where most is above 0.
-func (p *preview) run(ctx context.Context, most int64) error {
-	return p.service.options.Crowd.Each(ctx, most, p.ask)
-}
-
+// ask asks the rule about some people. It may be called concurrently.
 func (p *preview) ask(people []history.Person) {
 	now := p.service.options.Now()
 	var members []string

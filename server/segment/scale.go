@@ -2,11 +2,8 @@ package segment
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
-
-	"google.golang.org/protobuf/types/known/structpb"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
@@ -14,35 +11,6 @@ import (
 	"github.com/attune-shop/attune/store/history"
 	"github.com/attune-shop/attune/store/membership"
 )
-
-// ListTemplates answers the ready-made rules.
-func (s *Service) ListTemplates(context.Context, *attunev1.ListTemplatesRequest) (*attunev1.ListTemplatesResponse, error) {
-	response := &attunev1.ListTemplatesResponse{}
-	for _, t := range segment.Templates() {
-		template, err := describeTemplate(&t)
-		if err != nil {
-			return nil, err
-		}
-		response.Templates = append(response.Templates, template)
-	}
-	return response, nil
-}
-
-func describeTemplate(t *segment.Template) (*attunev1.Template, error) {
-	described := &attunev1.Template{Name: t.Name, Description: t.Description}
-	for _, p := range t.Parameters {
-		parameter := &attunev1.TemplateParameter{Name: p.Name, Description: p.Description, Type: string(p.Kind), Min: p.Min, Max: p.Max, Choices: p.Choices}
-		if p.Default != nil {
-			value, err := structpb.NewValue(p.Default)
-			if err != nil {
-				return nil, fmt.Errorf("template %s: %s: %w", t.Name, p.Name, err)
-			}
-			parameter.Default = value
-		}
-		described.Parameters = append(described.Parameters, parameter)
-	}
-	return described, nil
-}
 
 // GetScale answers the scale that rfm goes by.
 func (s *Service) GetScale(context.Context, *attunev1.GetScaleRequest) (*attunev1.Scale, error) {
@@ -94,15 +62,6 @@ func readScale(given *attunev1.Scale) (segment.Scale, error) {
 		copy(steps.to[:], steps.from)
 	}
 	return scale, nil
-}
-
-// within names the field that holds those which an error names.
-func within(field string, err error) error {
-	violations := violationsOf(err)
-	for i := range violations {
-		violations[i].Field = field + "." + violations[i].Field
-	}
-	return err
 }
 
 func describeScale(s *segment.Scale) *attunev1.Scale {

@@ -1,6 +1,7 @@
 // Package segment serves the SegmentService: it defines segments (definitions.go), says who is in
-// them at this moment (check.go), reads what store/membership publishes of them (members.go,
-// watch.go), tries rules out (preview.go), and has likely buyers and lookalikes learned (buyers.go,
+// them at this moment (check.go, by subjects of subject.go), reads what store/membership publishes of
+// them (members.go, watch.go), reads rules and fills in ready-made ones (rules.go), tries them out
+// (preview.go), sets the scale of rfm (scale.go), and has likely buyers and lookalikes learned (buyers.go,
 // lookalikes.go; seeds.go holds rules to the segments to which they may read likeness).
 package segment
 

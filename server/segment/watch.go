@@ -11,9 +11,6 @@ import (
 	"github.com/attune-shop/attune/store/membership"
 )
 
-// membersAtOnce is the number of members of one message as a watch begins.
-const membersAtOnce = 1_000
-
 // WatchSegment streams who enters and who leaves. It ends with NOT_FOUND where the segment is
 // deleted.
 func (s *Service) WatchSegment(request *attunev1.WatchSegmentRequest, stream attunev1.SegmentService_WatchSegmentServer) error {
@@ -23,7 +20,7 @@ func (s *Service) WatchSegment(request *attunev1.WatchSegmentRequest, stream att
 	if err != nil {
 		return err
 	}
-	w := watch{stream: stream}
+	w := watch{stream: stream, number: found.Number}
 	cursor, err := s.begin(ctx, found, request, &w)
 	if err != nil {
 		return err
@@ -39,14 +36,12 @@ func (s *Service) WatchSegment(request *attunev1.WatchSegmentRequest, stream att
 // begin returns where a watch begins, after the members that it begins with.
 func (s *Service) begin(ctx context.Context, found *membership.Segment, request *attunev1.WatchSegmentRequest, w *watch) (membership.Cursor, error) {
 	if text := request.GetCursor(); text != "" {
-		kind, cursor, err := readCursor(text, s.options.Reader.Shards())
-		if err != nil || kind != found.Number {
+		number, cursor, err := readCursor(text, s.options.Reader.Shards())
+		if err != nil || number != found.Number {
 			return nil, event.Invalid("cursor", "is not a cursor of this segment")
 		}
-		w.number = found.Number
 		return cursor, nil
 	}
-	w.number = found.Number
 	var cursor membership.Cursor
 	var err error
 	switch request.GetStart() {
@@ -63,7 +58,7 @@ func (s *Service) begin(ctx context.Context, found *membership.Segment, request 
 	if err != nil {
 		return nil, gone(err)
 	}
-	return cursor, w.flush(cursorText(found.Number, cursor))
+	return cursor, w.flush(cursorText(w.number, cursor))
 }
 
 // endWith ends a watch once its segment is no more, or is another of the same id.
@@ -93,8 +88,10 @@ func gone(err error) error {
 
 // watch sends what is watched.
 type watch struct {
-	stream  attunev1.SegmentService_WatchSegmentServer
-	number  uint32
+	stream attunev1.SegmentService_WatchSegmentServer
+	// number is that of the segment.
+	number uint32
+	// changes are not sent yet.
 	changes []*attunev1.MembershipChange
 }
 
@@ -119,7 +116,7 @@ func (w *watch) send(changes []membership.Change, cursor membership.Cursor) erro
 	return w.flush(cursorText(w.number, cursor))
 }
 
-// flush sends what there is.
+// flush sends what is not sent yet, with a cursor, "" for none; nothing where there is neither.
 func (w *watch) flush(cursor string) error {
 	if len(w.changes) == 0 && cursor == "" {
 		return nil
@@ -134,6 +131,7 @@ func cursorText(number uint32, cursor membership.Cursor) string {
 	return fmt.Sprintf("%d.%s", number, cursor)
 }
 
+// readCursor reads what cursorText returns. An error says that it is no such text.
 func readCursor(text string, shards int) (number uint32, cursor membership.Cursor, err error) {
 	var rest string
 	if _, err := fmt.Sscanf(text, "%d.%s", &number, &rest); err != nil {
