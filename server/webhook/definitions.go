@@ -79,6 +79,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, request *attunev1.UpdateWeb
 	return s.describeOne(ctx, &all, id, request.GetRotateSecret())
 }
 
+// update changes what a request gives; fresh is the secret that a rotation puts in the place of the present one.
 func (h *hook) update(request *attunev1.UpdateWebhookRequest, fresh secret, now time.Time) {
 	if request.Url != nil {
 		h.URL = request.GetUrl()
@@ -169,6 +170,7 @@ func (s *Service) describe(ctx context.Context, h *hook, secretToo bool) (*attun
 	return out, nil
 }
 
+// state says how far a webhook is, whichever process delivers.
 func (s *Service) state(ctx context.Context, h *hook) (*attunev1.WebhookState, error) {
 	p, _, err := register.Read[progress](ctx, s.options.Store, progressRegister(h.Number))
 	if err != nil {
@@ -193,7 +195,7 @@ func (s *Service) state(ctx context.Context, h *hook) (*attunev1.WebhookState, e
 	return state, nil
 }
 
-// checkSegments names ids of segments that there are not, or that are there twice.
+// checkSegments returns a violation for each id that is no segment's, or is there twice.
 func (s *Service) checkSegments(ctx context.Context, field string, ids []string) (all []event.Violation, err error) {
 	if len(ids) == 0 {
 		return nil, nil

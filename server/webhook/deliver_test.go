@@ -49,7 +49,7 @@ type fixture struct {
 	written int
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	f := &fixture{T: t, stores: &faulty{Store: openStore(t)}}
 	quiet := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }
@@ -73,10 +73,14 @@ func newFixture(t *testing.T) *fixture {
 		},
 		Basis: func(segment.Reads) string { return "" },
 	})
-	f.Service = Open(t.Context(), Options{
+	options := Options{
 		Store: f.stores, Book: book, Reader: membership.NewReader(f.stores), AllowPrivate: true, Now: now, Logger: quiet,
 		FirstWait: time.Millisecond, MaxWait: 4 * time.Millisecond,
-	})
+	}
+	for _, do := range change {
+		do(&options)
+	}
+	f.Service = Open(t.Context(), options)
 	t.Cleanup(func() { f.must(errors.Join(f.Close(), publisher.Close(), f.past.Close())) })
 	return f
 }
@@ -127,6 +131,22 @@ func neighbour(user string) string {
 		if other := fmt.Sprint("neighbour-", n); store.ShardOf(event.User(other), 16) != store.ShardOf(event.User(user), 16) {
 			return other
 		}
+	}
+}
+
+// TestAHangingReceiver: while one never answers, and no try at it ends, the one beside it is told everything.
+func TestAHangingReceiver(t *testing.T) {
+	hangs, good := webhooktest.Receive(t, webhooktest.Always(webhooktest.Hang)), webhooktest.Receive(t, webhooktest.Always(http.StatusOK))
+	f := newFixture(t, func(o *Options) { o.Timeout = time.Hour }) // which ends before the receivers do
+	f.create("shop", hangs.URL)
+	f.create("other", good.URL)
+	for _, want := range []string{"ENTERED", "ENTERED LEFT", "ENTERED LEFT ENTERED"} {
+		f.does("anna", "view_item")
+		webhooktest.Eventually(t, want, func() bool { return good.Has("anna") == want })
+	}
+	webhooktest.Eventually(t, "one hangs", func() bool { return hangs.Hanging() == 1 })
+	if tries := hangs.Tries(); len(tries) != 1 || hangs.Last().Try != 1 {
+		t.Errorf("tries that were not waited for: %v", tries)
 	}
 }
 

@@ -42,8 +42,10 @@ type failures struct {
 	Failures []failure `json:"failures"`
 }
 
+// Form implements register.Formed.
 func (f *failures) Form() *int { return &f.Version }
 
+// find returns the place of a delivery, -1 where it is not there.
 func (f *failures) find(id string) int {
 	return slices.IndexFunc(f.Failures, func(one failure) bool { return one.ID == id })
 }
@@ -66,6 +68,7 @@ type stored struct {
 	Body    []byte `json:"body,omitempty"`
 }
 
+// Form implements register.Formed.
 func (s *stored) Form() *int { return &s.Version }
 
 // keepFailure keeps a delivery that is given up, durably. The same once more replaces it. One call
@@ -91,6 +94,7 @@ func keepFailure(ctx context.Context, registers store.Registers, number uint32, 
 	return err
 }
 
+// keepBody stores a body in a slot, in the place of whatever is there.
 func keepBody(ctx context.Context, registers store.Registers, number uint32, slot int, what *stored) error {
 	_, _, err := register.Change(ctx, registers, bodyRegister(number, slot), func(s *stored) error {
 		*s = *what

@@ -72,6 +72,7 @@ type hooks struct {
 	Dropped []uint32 `json:"dropped,omitempty"`
 }
 
+// Form implements register.Formed.
 func (h *hooks) Form() *int { return &h.Version }
 
 // find returns the place of a webhook, or event.ErrNotFound.

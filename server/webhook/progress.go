@@ -39,15 +39,20 @@ type progress struct {
 	Version int             `json:"version"`
 	Shards  []shardProgress `json:"shards"`
 	// Changes is how often the webhook was changed when its tries began.
-	Changes       uint32    `json:"changes,omitempty"`
+	Changes uint32 `json:"changes,omitempty"`
+	// Delivered is the number of changes that were taken, the last of them at LastDelivered.
 	Delivered     int64     `json:"delivered"`
 	LastDelivered time.Time `json:"last_delivered,omitzero"`
-	LastError     string    `json:"last_error,omitempty"`
-	LastFailed    time.Time `json:"last_failed,omitzero"`
-	Failures      int64     `json:"failures,omitempty"`
-	Missed        int64     `json:"missed,omitempty"`
+	// LastError is why the last try failed that did, at LastFailed; Failures is the number of tries that
+	// failed since one was taken.
+	LastError  string    `json:"last_error,omitempty"`
+	LastFailed time.Time `json:"last_failed,omitzero"`
+	Failures   int64     `json:"failures,omitempty"`
+	// Missed is the number of rows that were deleted before they were delivered.
+	Missed int64 `json:"missed,omitempty"`
 }
 
+// Form implements register.Formed.
 func (p *progress) Form() *int { return &p.Version }
 
 // begin gives a new webhook its first places, and one that was changed its tries anew: it may have

@@ -37,6 +37,7 @@ type run struct {
 	err    error
 }
 
+// start begins to deliver a webhook, until end or until another process delivers.
 func (d *deliverer) start(ctx context.Context, h *hook) *run {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{deliverer: d, hook: h, room: make(chan struct{}, sendsAtOnce), cancel: cancel, done: make(chan struct{})}
@@ -56,6 +57,7 @@ func (r *run) end() error {
 	return r.err
 }
 
+// ended tells whether the run ended by itself.
 func (r *run) ended() bool {
 	select {
 	case <-r.done:
@@ -195,6 +197,7 @@ func (r *run) advance(n int, to place, more func(*progress)) {
 	})
 }
 
+// delivered notes that so many changes were taken.
 func (r *run) delivered(p *progress, changes int) {
 	p.Delivered += int64(changes)
 	p.LastDelivered, p.Failures = r.options.Now(), 0
@@ -261,50 +264,5 @@ func (r *run) pause(ctx context.Context) error {
 		return nil
 	})
 	r.wake()
-	return err
-}
-
-// retryFailed sends failed deliveries again that somebody asked for, each once.
-func (r *run) retryFailed(ctx context.Context) error {
-	kept, _, err := register.Read[failures](ctx, r.options.Store, failedRegister(r.hook.Number))
-	if err != nil {
-		return err
-	}
-	for i := range kept.Failures {
-		if one := &kept.Failures[i]; one.Retry {
-			if err := r.retry(ctx, one); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *run) retry(ctx context.Context, one *failure) error {
-	body, err := failedBody(ctx, r.options.Store, r.hook.Number, one)
-	if err != nil {
-		return err
-	}
-	got := answer{}
-	if body != nil {
-		got = r.sender.send(ctx, r.hook, one.ID, body)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	r.failing.Lock()
-	defer r.failing.Unlock()
-	if got.err == nil {
-		r.ledger.change(func(p *progress) { r.delivered(p, one.Changes) })
-		return dropFailure(ctx, r.options.Store, r.hook.Number, one)
-	}
-	_, _, err = register.Change(ctx, r.options.Store, failedRegister(r.hook.Number), func(f *failures) error {
-		if at := f.find(one.ID); at >= 0 {
-			again := &f.Failures[at]
-			again.Retry, again.Error, again.FailedAt = false, got.err.Error(), r.options.Now()
-			again.Tries++
-		}
-		return nil
-	})
 	return err
 }

@@ -9,8 +9,8 @@
 // more, for its successor has written the register that it would note that in.
 //
 // A receiver that hangs or fails keeps nobody waiting: its webhook is behind in the transitions, and
-// nothing of it is in memory but places. What is given up is kept (failed.go). Only public addresses
-// are dialled (address.go).
+// nothing of it is in memory but places. What is given up is kept (failed.go), listed (failed_list.go) and
+// sent again when somebody asks for it (retry.go). Only public addresses are dialled (address.go).
 package webhook
 
 import (
@@ -30,6 +30,7 @@ type Service struct {
 
 	options Options
 	guard   *guard
+	// deliver is idle where another process delivers; its sender is for tests, too.
 	deliver *deliverer
 	stop    context.CancelFunc
 	running sync.WaitGroup
