@@ -34,7 +34,7 @@ type form struct {
 // remote is what the commands that talk to a server have in common.
 type remote struct {
 	Addr    string        `help:"Address of the server's gRPC services." default:"127.0.0.1:9090" placeholder:"HOST:PORT"`
-	Timeout time.Duration `help:"Time that one call may take; trainings and imports take as long as they need." default:"30s" placeholder:"TIME"`
+	Timeout time.Duration `help:"Time that one call may take; trainings, imports, exports and watches take as long as they need." default:"30s" placeholder:"TIME"`
 	form
 }
 
@@ -157,4 +157,14 @@ func price(m *attunev1.Money) string {
 		return ""
 	}
 	return amount(m.GetMinorUnits(), m.GetCurrencyCode())
+}
+
+// say prints a response, or a sentence in its place.
+func (r *remote) say(out io.Writer, response proto.Message, format string, args ...any) error {
+	if r.Output == "json" {
+		return printJSON(out, response)
+	}
+	p := &printer{to: out}
+	p.line(format, args...)
+	return p.err
 }

@@ -144,13 +144,3 @@ func (e *evaluatedBuyers) text(p *printer) {
 	p.line("%s events of %s users from %s to %s; %s left out.", thousands(e.Events), thousands(int64(e.Users)), e.From.Format(day), e.To.Format(day), thousands(e.LeftOut))
 	p.buyersReport(e.Report, e.Notes...)
 }
-
-// comparedRows are those of Attune and of recency.
-func comparedRows(of string, c *propensity.Comparison) []string {
-	since := map[string]string{propensity.LastEvent: "the last event", propensity.LastPurchase: "the last purchase"}[c.RecencyOf]
-	row := func(model string, f *propensity.Figures) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%.4f [%.4f, %.4f]\t%.4f\t%.4f\t%.4f", of, thousands(int64(c.Samples)), thousands(int64(c.Positives)),
-			model, f.AUC, f.Interval.Low, f.Interval.High, f.LogLoss, f.Brier, f.CalibrationError)
-	}
-	return []string{row("attune", &c.Model), row("recency: days since "+since, &c.Recency)}
-}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -85,34 +84,4 @@ func figuresOf(f *attunev1.BuyersFigures) propensity.Figures {
 
 func intervalOf(e *attunev1.Estimate) propensity.Interval {
 	return propensity.Interval{Low: e.GetLow(), High: e.GetHigh()}
-}
-
-// buyersReport prints what was reached on the held-out weeks; notes come before the bins.
-func (p *printer) buyersReport(r *propensity.Report, notes ...string) {
-	const day = time.DateOnly
-	p.line("Fitted on %s samples, %s with a purchase within 7 days; measured on the weeks from %s to %s.",
-		thousands(int64(r.FittedSamples)), thousands(int64(r.FittedPositives)), r.From.Format(day), r.To.Format(day))
-	p.line("")
-	rows := append([]string{"of\tsamples\twith a purchase\tmodel\tAUC\tlog loss\tBrier\tcalibration error"}, comparedRows("all users", &r.All)...)
-	if r.Again != nil {
-		rows = append(rows, comparedRows("bought before", r.Again)...)
-	}
-	p.table("", rows)
-	p.line("")
-	better := func(of string, c *propensity.Comparison) {
-		p.line("attune less recency, %s: AUC %+.4f, with a confidence of 95 %% from %+.4f to %+.4f.", of, c.Better.AUC, c.Better.Interval.Low, c.Better.Interval.High)
-	}
-	better("all users", &r.All)
-	if r.Again != nil {
-		better("bought before", r.Again)
-	}
-	for _, note := range notes {
-		p.line("%s", note)
-	}
-	p.line("")
-	rows = []string{"predicted\tpurchased\tsamples"}
-	for _, b := range r.All.Model.Calibration {
-		rows = append(rows, fmt.Sprintf("%.2f %%\t%.2f %%\t%s", 100*b.Predicted, 100*b.Observed, thousands(int64(b.Samples))))
-	}
-	p.table("", rows)
 }

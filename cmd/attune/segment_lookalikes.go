@@ -50,7 +50,7 @@ func (r *remote) showLookalikes(out io.Writer, m *attunev1.LookalikesModel) erro
 		return printJSON(out, m)
 	}
 	p := &printer{to: out}
-	p.line("version %d of %s, learned %s from %s members and %s others", m.GetVersion(), m.GetSegmentId(),
+	p.line("version %d of %s, learned %s from %s members and %s others", m.GetVersion(), plain(m.GetSegmentId()),
 		m.GetLearnedAt().AsTime().Format(time.RFC3339), thousands(m.GetMembers()), thousands(m.GetOthers()))
 	p.line("One half finds the other: %s members among %s others.", thousands(m.GetHeldOutMembers()), thousands(m.GetHeldOutOthers()))
 	p.line("")
@@ -64,7 +64,7 @@ func (r *remote) showLookalikes(out io.Writer, m *attunev1.LookalikesModel) erro
 	p.line("")
 	rows := []string{"item\tweight\tof members\tof others"}
 	for _, x := range m.GetItems() {
-		rows = append(rows, fmt.Sprintf("%s\t%+.2f\t%.1f %%\t%.1f %%", x.GetItemId(), x.GetWeight(), 100*x.GetOfMembers(), 100*x.GetOfOthers()))
+		rows = append(rows, fmt.Sprintf("%s\t%+.2f\t%.1f %%\t%.1f %%", plain(x.GetItemId()), x.GetWeight(), 100*x.GetOfMembers(), 100*x.GetOfOthers()))
 	}
 	p.table("", rows)
 	return p.err

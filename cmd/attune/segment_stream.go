@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -124,12 +123,4 @@ func (c *segmentWatchCmd) watch(ctx context.Context, server *shopServer, request
 			return p.err
 		}
 	}
-}
-
-// listed writes ids one after the other.
-func listed(ids []string) string {
-	if len(ids) == 0 {
-		return "none"
-	}
-	return plain(strings.Join(ids, " "))
 }

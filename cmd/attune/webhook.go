@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 )
 
@@ -161,16 +159,6 @@ func (c *webhookDeleteCmd) Run(ctx context.Context, out io.Writer) error {
 		}
 		return c.say(out, response, "%s is deleted", plain(c.ID))
 	})
-}
-
-// say prints a response, or a sentence in its place.
-func (r *remote) say(out io.Writer, response proto.Message, format string, args ...any) error {
-	if r.Output == "json" {
-		return printJSON(out, response)
-	}
-	p := &printer{to: out}
-	p.line(format, args...)
-	return p.err
 }
 
 type webhookTestCmd struct {

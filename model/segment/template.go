@@ -47,7 +47,7 @@ type Template struct {
 
 // Rule returns the text of the rule with the given values, by name: strings for text, and for
 // numbers any number of Go. What is not given has its default. Values that do not fit are an
-// *event.InvalidError that names each, as in "parameters.days".
+// *event.InvalidError that names each, as in "parameters.hours".
 func (t *Template) Rule(params map[string]any) (string, error) {
 	var violations []event.Violation
 	refuse := func(name, rule string) {
