@@ -312,8 +312,10 @@ func (x *Segment) GetUsersAsked() int64 {
 type CreateSegmentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Letters, digits, '-', '_' and '.'; at most 128.
-	SegmentId   string `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
+	SegmentId string `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
+	// At most 256 bytes.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName" json:"display_name,omitempty"`
+	// At most 4,096 bytes.
 	Description string `protobuf:"bytes,3,opt,name=description" json:"description,omitempty"`
 	// Exactly one of rule and template is given.
 	Rule string `protobuf:"bytes,4,opt,name=rule" json:"rule,omitempty"`
@@ -753,7 +755,7 @@ type PreviewSegmentRequest struct {
 	// Exactly one of rule and template is given.
 	Rule     string        `protobuf:"bytes,1,opt,name=rule" json:"rule,omitempty"`
 	Template *RuleTemplate `protobuf:"bytes,2,opt,name=template" json:"template,omitempty"`
-	// Users who are asked, at most; all where 0. Of more than that the size is extrapolated.
+	// Users who are asked, at most; all where 0. They are those that come first, and no random sample.
 	MaxUsers int64 `protobuf:"varint,3,opt,name=max_users,json=maxUsers" json:"max_users,omitempty"`
 	// Members in the answer, at most 1,000; 10 where 0.
 	SampleSize    int32 `protobuf:"varint,4,opt,name=sample_size,json=sampleSize" json:"sample_size,omitempty"`
@@ -1379,7 +1381,7 @@ type CheckMembershipRequest struct {
 	// At most 1,000, together with anonymous_ids.
 	UserIds      []string `protobuf:"bytes,1,rep,name=user_ids,json=userIds" json:"user_ids,omitempty"`
 	AnonymousIds []string `protobuf:"bytes,2,rep,name=anonymous_ids,json=anonymousIds" json:"anonymous_ids,omitempty"`
-	// All segments where empty.
+	// All segments where empty; at most 1,000.
 	SegmentIds    []string `protobuf:"bytes,3,rep,name=segment_ids,json=segmentIds" json:"segment_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

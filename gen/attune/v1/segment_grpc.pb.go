@@ -60,7 +60,7 @@ type SegmentServiceClient interface {
 	// DeleteSegment deletes a segment with all that is stored of its members. It is FAILED_PRECONDITION
 	// while the rule of another reads likeness to it.
 	DeleteSegment(ctx context.Context, in *DeleteSegmentRequest, opts ...grpc.CallOption) (*DeleteSegmentResponse, error)
-	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them. It is
+	// PreviewSegment evaluates a rule, without saving it, on all users or on some of them. It is
 	// FAILED_PRECONDITION where the rule reads likeness to a segment of which nothing was learned yet.
 	PreviewSegment(ctx context.Context, in *PreviewSegmentRequest, opts ...grpc.CallOption) (*PreviewSegmentResponse, error)
 	// ListTemplates answers the ready-made rules and their parameters.
@@ -326,7 +326,7 @@ type SegmentServiceServer interface {
 	// DeleteSegment deletes a segment with all that is stored of its members. It is FAILED_PRECONDITION
 	// while the rule of another reads likeness to it.
 	DeleteSegment(context.Context, *DeleteSegmentRequest) (*DeleteSegmentResponse, error)
-	// PreviewSegment evaluates a rule, without saving it, on all users or on a sample of them. It is
+	// PreviewSegment evaluates a rule, without saving it, on all users or on some of them. It is
 	// FAILED_PRECONDITION where the rule reads likeness to a segment of which nothing was learned yet.
 	PreviewSegment(context.Context, *PreviewSegmentRequest) (*PreviewSegmentResponse, error)
 	// ListTemplates answers the ready-made rules and their parameters.
