@@ -1,8 +1,6 @@
 package rule
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -35,6 +33,8 @@ type User struct {
 	// Trace takes notes of what is read; nil where nobody asks.
 	Trace *Trace
 
+	// What follows is what was read already.
+
 	state      *feature.State // since the horizon
 	kept       int64          // months that the horizon lies before now
 	summary    *feature.Summary
@@ -46,15 +46,16 @@ type User struct {
 	spent      []ref.Val
 	recent     []ref.Val
 	recentRead bool
-	oldest     int64
-	cart       []string
-	cartRead   bool
-	segments   []string
-	inRead     bool
-	averages   shares[int64]
-	traits     shares[any]
-	categories shares[float64]
-	brands     shares[float64]
+	// oldest is when the first of recent occurred, in microseconds since 1970; ForGood without one.
+	oldest       int64
+	cart         []string
+	cartRead     bool
+	segments     []string
+	segmentsRead bool
+	averages     values[int64]
+	traits       values[any]
+	categories   values[float64]
+	brands       values[float64]
 }
 
 // UserMessage is the type of *User. A new field of it is added here, and what it depends on in
@@ -75,18 +76,18 @@ var UserMessage = NewMessage("attune.v1.User", Fields{
 	"recent_items":              List(recentMessage, (*User).recentList),
 	"cart_item_ids":             Texts((*User).cartItems),
 	"traits":                    Map(cel.DynType, nil, (*User).traitTable), // what was not told is not known
-	SegmentsField:               Texts((*User).in),
+	SegmentsField:               Texts((*User).segmentIDs),
 })
 
 // SegmentsField is the field that rules of segments themselves do not have.
 const SegmentsField = "segments"
 
-// in returns the segments that the user is in.
-func (u *User) in() []string {
-	if !u.inRead && u.Segments != nil {
+// segmentIDs returns the segments that the user is in.
+func (u *User) segmentIDs() []string {
+	if !u.segmentsRead && u.Segments != nil {
 		u.segments = u.Segments()
 	}
-	u.inRead = true
+	u.segmentsRead = true
 	return u.segments
 }
 
@@ -307,53 +308,4 @@ func (u *User) readAffinity() {
 		u.categories.of, u.brands.of = u.Affinity()
 	}
 	u.holdRecent()
-}
-
-// shares is a map of numbers as a Table.
-type shares[N any] struct {
-	of   map[string]N
-	keys []string
-}
-
-// Find implements Table.
-func (s *shares[N]) Find(key string) (ref.Val, bool) {
-	n, ok := s.of[key]
-	if !ok {
-		return nil, false
-	}
-	return types.DefaultTypeAdapter.NativeToValue(n), true
-}
-
-// Keys implements Table.
-func (s *shares[N]) Keys() []string {
-	if len(s.keys) < len(s.of) {
-		s.keys = slices.Sorted(maps.Keys(s.of))
-	}
-	return s.keys
-}
-
-// eventCounts is a user's number of events by type. An alias of a type counts as the type.
-type eventCounts User
-
-// Find implements Table.
-func (c *eventCounts) Find(key string) (ref.Val, bool) {
-	u := (*User)(c)
-	n, first, _ := u.Known().Count(event.Canonical(key))
-	if n == 0 {
-		return nil, false
-	}
-	u.holdSince(first)
-	return types.Int(n), true
-}
-
-// Keys implements Table.
-func (c *eventCounts) Keys() []string {
-	u := (*User)(c)
-	list := u.summed().Types
-	keys := make([]string, len(list))
-	for i := range list {
-		keys[i] = string(list[i].Type)
-		u.holdSince(list[i].Last)
-	}
-	return keys
 }
