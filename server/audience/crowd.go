@@ -80,13 +80,12 @@ func (c *Crowd) Each(ctx context.Context, most int64, fn func([]history.Person))
 // person returns a user as a scan saw it, or as it is now where the scan cannot tell.
 func (c *Crowd) person(ctx context.Context, seen history.Sighting) (history.Person, error) {
 	state, err := seen.State()
-	if err != nil || state == nil {
-		if err != nil {
-			return history.Person{}, err
-		}
+	switch {
+	case err != nil:
+		return history.Person{}, err
+	case state == nil:
 		return c.People.Person(ctx, seen.User)
-	}
-	if c.Retain != nil {
+	case c.Retain != nil:
 		state = c.Retain(state)
 	}
 	return history.Person{Visitor: seen.User, State: state}, nil

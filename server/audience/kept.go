@@ -8,7 +8,6 @@ package audience
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,10 +15,8 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/register"
 )
-
-// form is the newest form of a register that is known here.
-const form = 1
 
 // kept is a value that was learned, as its register has it.
 type kept[T any] struct {
@@ -35,11 +32,14 @@ type kept[T any] struct {
 	unread error
 }
 
-// stored is the form of a register.
+// stored is what a register holds.
 type stored[T any] struct {
-	Form  int `json:"form"`
-	Value *T  `json:"value"`
+	Version int `json:"form"`
+	Value   *T  `json:"value"`
 }
+
+// Form implements register.Formed.
+func (s *stored[T]) Form() *int { return &s.Version }
 
 // refresh looks for what other processes learned. What cannot be read leaves the value as it is;
 // then the error, which comes once, wraps event.ErrCorrupt or event.ErrNewerVersion.
@@ -54,38 +54,14 @@ func (k *kept[T]) refresh(ctx context.Context) error {
 		return nil
 	}
 	k.version = version
-	var value *T
-	if value, k.unread = decode[T](data); k.unread != nil {
-		k.unread = fmt.Errorf("%s: %w", k.name, k.unread)
-		return k.unread
-	}
-	k.current.Store(value)
-	return nil
-}
-
-func decode[T any](data []byte) (*T, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
-	var head struct {
-		Form int `json:"form"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("%w: %w", event.ErrCorrupt, err)
-	}
-	if head.Form > form {
-		return nil, fmt.Errorf("form %d, known up to %d: %w", head.Form, form, event.ErrNewerVersion)
-	}
 	var read stored[T]
-	switch err := json.Unmarshal(data, &read); {
-	case errors.Is(err, event.ErrNewerVersion):
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", event.ErrCorrupt, err)
-	case read.Value == nil:
-		return nil, fmt.Errorf("nothing in it: %w", event.ErrCorrupt)
+	if read, k.unread = register.Decode[stored[T]](k.name, data); k.unread == nil && read.Value == nil && len(data) > 0 {
+		k.unread = fmt.Errorf("%s: nothing in it: %w", k.name, event.ErrCorrupt)
 	}
-	return read.Value, nil
+	if k.unread == nil {
+		k.current.Store(read.Value)
+	}
+	return k.unread
 }
 
 // replace puts a value in the place of the current one, which may be nil, durably. Where another
@@ -97,16 +73,12 @@ func (k *kept[T]) replace(ctx context.Context, with func(before *T) *T) (*T, err
 		return nil, k.unread
 	}
 	value := with(k.current.Load())
-	data, err := json.Marshal(stored[T]{Form: form, Value: value})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k.name, err)
-	}
-	version, err := k.registers.SetRegister(ctx, k.name, k.version, data)
+	version, err := register.Write(ctx, k.registers, k.name, k.version, &stored[T]{Value: value})
 	if errors.Is(err, store.ErrTaken) {
 		return nil, fmt.Errorf("%s: another process learned meanwhile: %w", k.name, event.ErrBusy)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k.name, err)
+		return nil, err
 	}
 	k.version, k.unread = version, nil
 	k.current.Store(value)

@@ -19,7 +19,7 @@ const (
 	changeTries = 50
 )
 
-// Formed is a pointer to what is stored in a register.
+// Formed is a pointer to what is stored in a register. Its form comes first in its JSON.
 type Formed[T any] interface {
 	*T
 	// Form is where its form is said.
@@ -32,11 +32,14 @@ func Decode[T any, P Formed[T]](name string, data []byte) (value T, err error) {
 	if len(data) == 0 {
 		return value, nil
 	}
-	if err := json.Unmarshal(data, &value); err != nil {
-		return value, fmt.Errorf("%s: %w: %w", name, event.ErrCorrupt, err)
-	}
-	if form := *P(&value).Form(); form > formVersion {
+	err = json.Unmarshal(data, &value)
+	switch form := *P(&value).Form(); {
+	case form > formVersion: // whatever else it holds, which need not fit what is known here
 		return value, fmt.Errorf("%s: form %d, known up to %d: %w", name, form, formVersion, event.ErrNewerVersion)
+	case errors.Is(err, event.ErrNewerVersion):
+		return value, fmt.Errorf("%s: %w", name, err)
+	case err != nil:
+		return value, fmt.Errorf("%s: %w: %w", name, event.ErrCorrupt, err)
 	}
 	return value, nil
 }

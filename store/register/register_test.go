@@ -47,7 +47,10 @@ func TestChanges(t *testing.T) {
 
 // TestDecode tells damage from what a newer release wrote.
 func TestDecode(t *testing.T) {
-	for text, want := range map[string]error{"": nil, `{"n":1}`: nil, `{`: event.ErrCorrupt, `{"version":2}`: event.ErrNewerVersion} {
+	for text, want := range map[string]error{
+		"": nil, `{"n":1}`: nil, `{`: event.ErrCorrupt, `{"n":"one"}`: event.ErrCorrupt,
+		`{"version":2}`: event.ErrNewerVersion, `{"version":2,"n":"two"}`: event.ErrNewerVersion,
+	} {
 		if _, err := register.Decode[count]("count", []byte(text)); !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}
