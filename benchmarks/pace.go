@@ -27,31 +27,11 @@ func (b *segmentsBench) ingest(ctx context.Context, s *shop) error {
 	var rates, ratios, processors, last []float64
 	var lags latencies
 	for range b.Rounds {
-		if err := b.defineAll(ctx, s); err != nil {
-			return err
-		}
-		if err := s.settle(ctx); err != nil {
-			return err
-		}
-		probes, err := openProbes(ctx, s)
-		if err != nil {
-			return err
-		}
-		with, err := b.phase(ctx, s, visits)
-		if err != nil {
-			return err
-		}
-		during, end, err := probes.end(ctx)
+		with, during, end, err := b.withSegments(ctx, s, visits)
 		if err != nil {
 			return err
 		}
 		lags, last = append(lags, during...), append(last, end.Seconds())
-		if err := b.removeAll(ctx, s); err != nil {
-			return err
-		}
-		if err := s.settle(ctx); err != nil {
-			return err
-		}
 		after, err := b.phase(ctx, s, visits)
 		if err != nil {
 			return err
@@ -69,6 +49,31 @@ func (b *segmentsBench) ingest(ctx context.Context, s *shop) error {
 	fmt.Printf("%-52s %12.2f s from ack to change, median (at most %.2f s); %.2f s at the end (at most %.2f s)\n", "members are behind meanwhile",
 		lags.quantile(.5).Seconds(), lags.quantile(1).Seconds(), median(last), slices.Max(last))
 	return nil
+}
+
+// withSegments measures the ingest while there are segments, how far their members are behind meanwhile, and
+// how far at its end. It leaves none, and a server at rest.
+func (b *segmentsBench) withSegments(ctx context.Context, s *shop, visits *visits) (with phase, lags latencies, last time.Duration, err error) {
+	if err := b.defineAll(ctx, s); err != nil {
+		return phase{}, nil, 0, err
+	}
+	if err := s.settle(ctx); err != nil {
+		return phase{}, nil, 0, err
+	}
+	probes, err := openProbes(ctx, s)
+	if err != nil {
+		return phase{}, nil, 0, err
+	}
+	if with, err = b.phase(ctx, s, visits); err != nil {
+		return phase{}, nil, 0, err
+	}
+	if lags, last, err = probes.end(ctx); err != nil {
+		return phase{}, nil, 0, err
+	}
+	if err := b.removeAll(ctx, s); err != nil {
+		return phase{}, nil, 0, err
+	}
+	return with, lags, last, s.settle(ctx)
 }
 
 // phase measures the ingest.
