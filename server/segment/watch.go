@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
@@ -44,7 +46,7 @@ func (s *Service) begin(ctx context.Context, found *membership.Segment, request 
 			return nil, event.Invalid("cursor", "is not a cursor of this segment")
 		}
 		w.number = found.Number
-		return cursor, nil
+		return cursor, gone(s.options.Reader.Check(ctx, cursor))
 	}
 	w.number = found.Number
 	var cursor membership.Cursor
@@ -135,10 +137,11 @@ func cursorText(number uint32, cursor membership.Cursor) string {
 }
 
 func readCursor(text string, shards int) (number uint32, cursor membership.Cursor, err error) {
-	var rest string
-	if _, err := fmt.Sscanf(text, "%d.%s", &number, &rest); err != nil {
+	first, rest, _ := strings.Cut(text, ".")
+	of, err := strconv.ParseUint(first, 10, 32)
+	if err != nil {
 		return 0, nil, err
 	}
 	cursor, err = membership.ParseCursor(rest, shards)
-	return number, cursor, err
+	return uint32(of), cursor, err
 }
