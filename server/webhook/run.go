@@ -222,10 +222,9 @@ func (r *run) failed(ctx context.Context, n int, to place, one *delivery, body [
 	case poison && at.Tries >= r.options.PoisonTries, now.Sub(at.Since) >= r.options.GiveUpAfter:
 		r.failing.Lock()
 		defer r.failing.Unlock()
-		err := keepFailure(ctx, r.options.Store, r.hook.Number, failure{
-			ID: one.ID, FailedAt: now, Tries: at.Tries, Error: got.err.Error(), Changes: len(one.Changes),
-		}, body)
-		if err != nil {
+		given := failure{ID: one.ID, FailedAt: now, Tries: at.Tries, Changes: len(one.Changes)}
+		given.because(got.err)
+		if err := keepFailure(ctx, r.options.Store, r.hook.Number, given, body); err != nil {
 			return 0, err
 		}
 		r.options.Logger.Warn("a webhook's delivery is given up", "webhook", r.hook.ID, "delivery", one.ID, "error", got.err)
@@ -301,7 +300,8 @@ func (r *run) retry(ctx context.Context, one *failure) error {
 	_, _, err = register.Change(ctx, r.options.Store, failedRegister(r.hook.Number), func(f *failures) error {
 		if at := f.find(one.ID); at >= 0 {
 			again := &f.Failures[at]
-			again.Retry, again.Error, again.FailedAt = false, got.err.Error(), r.options.Now()
+			again.Retry, again.FailedAt = false, r.options.Now()
+			again.because(got.err)
 			again.Tries++
 		}
 		return nil
