@@ -246,8 +246,8 @@ func TestBadSegments(t *testing.T) {
 	}
 }
 
-// TestDefinitionsAreBounded: what all segments and all webhooks take together is, and who is at the bound can
-// still delete.
+// TestDefinitionsAreBounded: what all segments take together is, and what one check asks of them; who is at the
+// bound can still delete.
 func TestDefinitionsAreBounded(t *testing.T) {
 	s := open(t, server.StoreConfig{Data: t.TempDir()})
 	client := attunev1.NewSegmentServiceClient(s.conn)
@@ -260,6 +260,13 @@ func TestDefinitionsAreBounded(t *testing.T) {
 	}
 	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "rule: all segments together") || n < 100 {
 		t.Fatalf("after %d: %v", n, err)
+	}
+	many := &attunev1.CheckMembershipRequest{}
+	for n := range 1_000 {
+		many.UserIds = append(many.UserIds, fmt.Sprint("user-", n))
+	}
+	if _, err := client.CheckMembership(t.Context(), many); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "name fewer") {
+		t.Errorf("a check of 1,000 users for all: %v", err)
 	}
 	if _, err := client.DeleteSegment(t.Context(), &attunev1.DeleteSegmentRequest{SegmentId: "segment-7"}); err != nil {
 		t.Error(err)
