@@ -66,6 +66,8 @@ type Lookalikes struct {
 	options LookalikesOptions
 	// learners has those of seeds, by id.
 	learners sync.Map
+	// fitting is held by who fits: a seed takes up to 200 MB of samples.
+	fitting sync.Mutex
 }
 
 type lookalikesLearner = learner[LookalikesModel, *LookalikesModel]
@@ -118,8 +120,8 @@ func (l *Lookalikes) Newest(ctx context.Context, of *membership.Segment) (*Looka
 	return l.Current(of), err
 }
 
-// Learn learns a model of a seed, stores it, and puts it in service here. One process learns at a time;
-// another gets event.ErrBusy. An error wraps event.ErrNotFound where there is no such segment, and
+// Learn learns a model of a seed, stores it, and puts it in service here. One process learns at a time, and of
+// one seed; another call gets event.ErrBusy. An error wraps event.ErrNotFound where there is no such segment, and
 // likeness.ErrTooFew where it has too few members; of one that reads likeness itself it is an
 // *event.InvalidError of "segment_id".
 func (l *Lookalikes) Learn(ctx context.Context, id string) (*LookalikesModel, error) {
@@ -142,8 +144,12 @@ func (l *Lookalikes) learn(ctx context.Context, id string, due func(*membership.
 		func(ctx context.Context) (*LookalikesModel, error) { return l.fit(ctx, of, rule) })
 }
 
-// fit learns a model of everybody as they are now.
+// fit learns a model of everybody as they are now, of one seed at a time.
 func (l *Lookalikes) fit(ctx context.Context, of *membership.Segment, rule *segment.Rule) (*LookalikesModel, error) {
+	if !l.fitting.TryLock() {
+		return nil, fmt.Errorf("learning lookalikes of another segment is %w", event.ErrBusy)
+	}
+	defer l.fitting.Unlock()
 	now := l.options.Now()
 	var mu sync.Mutex
 	var samples likeness.Samples

@@ -138,6 +138,15 @@ func TestLearnLookalikes(t *testing.T) {
 	if _, err := one.Learn(t.Context(), "vip"); !errors.Is(err, event.ErrBusy) {
 		t.Errorf("while another learns: %v", err)
 	}
+	one.define(t, "lookers", "event_counts['view_item'] > 0")
+	one.fitting.Lock()
+	if _, err := one.Learn(t.Context(), "lookers"); !errors.Is(err, event.ErrBusy) {
+		t.Errorf("while it learns of another segment: %v", err)
+	}
+	one.fitting.Unlock()
+	if _, err := one.Learn(t.Context(), "lookers"); err != nil {
+		t.Error(err)
+	}
 	var invalid *event.InvalidError
 	if _, err := one.Learn(t.Context(), "alikes"); !errors.As(err, &invalid) {
 		t.Errorf("of one that reads likeness itself: %v", err)

@@ -245,3 +245,33 @@ func TestBadSegments(t *testing.T) {
 		}
 	}
 }
+
+// TestDefinitionsAreBounded: what all segments take together is, and what one check asks of them; who is at the
+// bound can still delete.
+func TestDefinitionsAreBounded(t *testing.T) {
+	s := open(t, server.StoreConfig{Data: t.TempDir()})
+	client := attunev1.NewSegmentServiceClient(s.conn)
+	long, n := strings.Repeat("x", 4<<10), 0
+	var err error
+	for ; err == nil && n < 200; n++ {
+		_, err = client.CreateSegment(t.Context(), &attunev1.CreateSegmentRequest{
+			SegmentId: fmt.Sprint("segment-", n), Description: long, Rule: "false" + strings.Repeat(" ", 4<<10-5),
+		})
+	}
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "rule: all segments together") || n < 100 {
+		t.Fatalf("after %d: %v", n, err)
+	}
+	many := &attunev1.CheckMembershipRequest{}
+	for n := range 1_000 {
+		many.UserIds = append(many.UserIds, fmt.Sprint("user-", n))
+	}
+	if _, err := client.CheckMembership(t.Context(), many); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "name fewer") {
+		t.Errorf("a check of 1,000 users for all: %v", err)
+	}
+	if _, err := client.DeleteSegment(t.Context(), &attunev1.DeleteSegmentRequest{SegmentId: "segment-7"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.CreateSegment(t.Context(), &attunev1.CreateSegmentRequest{SegmentId: "small", Rule: "false"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// maxChecked bounds the visitors, and the segments, of one check.
+	// maxChecked bounds the visitors, and the segments, of one check, and maxAnswers the first times the
+	// second: of short ids that is a message that clients take by default.
 	maxChecked = 1_000
+	maxAnswers = 100_000
 	// checkedAtOnce is the number of visitors that are read at the same time.
 	checkedAtOnce = 16
 )
@@ -48,6 +50,9 @@ func (s *Service) CheckMembership(ctx context.Context, request *attunev1.CheckMe
 	edition, which, err := s.chosen(ctx, request.GetSegmentIds())
 	if err != nil {
 		return nil, err
+	}
+	if n := len(asked) * len(which); n > maxAnswers {
+		return nil, event.Invalid("user_ids", "are %d visitors to be checked for %d segments, %d answers; at most %d: name fewer", len(asked), len(which), n, maxAnswers)
 	}
 	checking, checkCtx := errgroup.WithContext(ctx)
 	checking.SetLimit(checkedAtOnce)

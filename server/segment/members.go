@@ -8,6 +8,7 @@ import (
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/server/fault"
+	"github.com/attune-shop/attune/server/wire"
 	"github.com/attune-shop/attune/store"
 )
 
@@ -32,7 +33,7 @@ func (s *Service) ListMembers(ctx context.Context, request *attunev1.ListMembers
 		return nil, event.Invalid("page_size", "must be 1..%d, or 0 for %d; is %d", maxMembersPage, fault.DefaultPageSize, size)
 	}
 	kind := fmt.Sprintf("members %d", found.Number)
-	after, err := readPlace(kind, request.GetPageToken())
+	after, err := s.readPlace(kind, request.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +54,18 @@ func (s *Service) ListMembers(ctx context.Context, request *attunev1.ListMembers
 }
 
 // readPlace reads a page token; none is before the first member.
-func readPlace(kind, token string) (at store.Place, err error) {
+func (s *Service) readPlace(kind, token string) (at store.Place, err error) {
 	if token == "" {
 		return at, nil
 	}
 	value, err := fault.DecodeToken(kind, token)
-	if err == nil && json.Unmarshal([]byte(value), &at) != nil {
-		err = event.Invalid("page_token", "is not a page token of this list")
+	if err != nil {
+		return at, err
 	}
-	return at, err
+	if json.Unmarshal([]byte(value), &at) != nil || at.Shard < 0 || at.Shard >= s.options.Reader.Shards() || wire.CheckID("page_token", at.UserID) != nil {
+		return at, event.Invalid("page_token", "is not a page token of this list")
+	}
+	return at, nil
 }
 
 // ExportMembers streams a segment's members.

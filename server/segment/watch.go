@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	attunev1 "github.com/attune-shop/attune/gen/attune/v1"
 	"github.com/attune-shop/attune/model/event"
@@ -40,7 +42,7 @@ func (s *Service) begin(ctx context.Context, found *membership.Segment, request 
 		if err != nil || number != found.Number {
 			return nil, event.Invalid("cursor", "is not a cursor of this segment")
 		}
-		return cursor, nil
+		return cursor, gone(s.options.Reader.Check(ctx, cursor))
 	}
 	var cursor membership.Cursor
 	var err error
@@ -133,10 +135,11 @@ func cursorText(number uint32, cursor membership.Cursor) string {
 
 // readCursor reads what cursorText returns. An error says that it is no such text.
 func readCursor(text string, shards int) (number uint32, cursor membership.Cursor, err error) {
-	var rest string
-	if _, err := fmt.Sscanf(text, "%d.%s", &number, &rest); err != nil {
+	first, rest, _ := strings.Cut(text, ".")
+	of, err := strconv.ParseUint(first, 10, 32)
+	if err != nil {
 		return 0, nil, err
 	}
 	cursor, err = membership.ParseCursor(rest, shards)
-	return number, cursor, err
+	return uint32(of), cursor, err
 }

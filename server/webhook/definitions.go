@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -41,7 +42,7 @@ func (s *Service) CreateWebhook(ctx context.Context, request *attunev1.CreateWeb
 			return nil, err
 		}
 	}
-	all, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error { return h.add(made) })
+	all, err := s.change(ctx, func(h *hooks) error { return h.add(made) })
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, request *attunev1.UpdateWeb
 		return nil, &event.InvalidError{Violations: violations}
 	}
 	fresh, now := makeSecret(), s.options.Now().UTC().Truncate(time.Microsecond)
-	all, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
+	all, err := s.change(ctx, func(h *hooks) error {
 		at, err := h.find(id)
 		if err != nil {
 			return err
@@ -77,6 +78,15 @@ func (s *Service) UpdateWebhook(ctx context.Context, request *attunev1.UpdateWeb
 	}
 	s.deliver.wake()
 	return s.describeOne(ctx, &all, id, request.GetRotateSecret())
+}
+
+// change changes the webhooks as one step, durably, and returns what they are then.
+func (s *Service) change(ctx context.Context, do func(*hooks) error) (hooks, error) {
+	all, _, err := register.Change(ctx, s.options.Store, hooksRegister, do)
+	if errors.Is(err, register.ErrTooLarge) {
+		err = event.Invalid("segment_ids", "all webhooks together, with their URLs and lists of segments, take at most %d bytes", register.MaxBytes)
+	}
+	return all, err
 }
 
 // update changes what a request gives; fresh is the secret that a rotation puts in the place of the present one.
@@ -130,7 +140,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, request *attunev1.DeleteWeb
 	if err := wire.CheckID("webhook_id", id); err != nil {
 		return nil, err
 	}
-	_, _, err := register.Change(ctx, s.options.Store, hooksRegister, func(h *hooks) error {
+	_, err := s.change(ctx, func(h *hooks) error {
 		at, err := h.find(id)
 		if err != nil {
 			return err

@@ -13,6 +13,10 @@ import (
 // maxFailed is how many failed deliveries of a webhook are kept: the oldest goes for one more.
 const maxFailed = 1000
 
+// maxErrorBytes bounds the error that is kept of each, so that all have room in one register, whatever JSON makes
+// of what a receiver had said in it.
+const maxErrorBytes = 100
+
 // failedRegister is the name of the register that lists the failed deliveries of a webhook, and
 // bodyRegister that of one that holds the body of one of them.
 func failedRegister(number uint32) string { return fmt.Sprintf("webhook/%d/failed", number) }
@@ -34,6 +38,12 @@ type failure struct {
 	// Slot names where its body is. Slots are used again, so that there is never more than was
 	// kept at once: registers cannot be deleted.
 	Slot int `json:"slot"`
+}
+
+// because notes why it was not taken.
+func (f *failure) because(err error) {
+	text := err.Error()
+	f.Error = text[:min(len(text), maxErrorBytes)]
 }
 
 // failures are the failed deliveries of a webhook, oldest first.

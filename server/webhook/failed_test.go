@@ -1,8 +1,11 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/embedded"
@@ -88,5 +91,22 @@ func TestOneProcessDelivers(t *testing.T) {
 	before.change(func(p *progress) { p.Shards[0].Done = to })
 	if err := before.save(t.Context()); err == nil {
 		t.Error("the one before could note something")
+	}
+}
+
+// TestFailuresHaveRoom: as many as are kept take what a register has, whatever receivers had said in errors.
+func TestFailuresHaveRoom(t *testing.T) {
+	s := openStore(t)
+	hostile := errors.New(strings.Repeat("<", 256))
+	_, _, err := register.Change(t.Context(), s, failedRegister(1), func(f *failures) error {
+		for n := range maxFailed {
+			one := failure{ID: "dlv_" + strings.Repeat("x", 26), FailedAt: time.Now(), Tries: 1 << 40, Changes: maxChanges, Slot: n, Retry: true}
+			one.because(hostile)
+			f.Failures = append(f.Failures, one)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -45,7 +45,8 @@ func (r *run) retry(ctx context.Context, one *failure) error {
 	_, _, err = register.Change(ctx, r.options.Store, failedRegister(r.hook.Number), func(f *failures) error {
 		if at := f.find(one.ID); at >= 0 {
 			again := &f.Failures[at]
-			again.Retry, again.Error, again.FailedAt = false, got.err.Error(), r.options.Now()
+			again.Retry, again.FailedAt = false, r.options.Now()
+			again.because(got.err)
 			again.Tries++
 		}
 		return nil

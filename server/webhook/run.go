@@ -225,10 +225,9 @@ func (r *run) failed(ctx context.Context, n int, to place, one *delivery, body [
 	case poison && at.Tries >= r.options.PoisonTries, now.Sub(at.Since) >= r.options.GiveUpAfter:
 		r.failing.Lock()
 		defer r.failing.Unlock()
-		err := keepFailure(ctx, r.options.Store, r.hook.Number, failure{
-			ID: one.ID, FailedAt: now, Tries: at.Tries, Error: got.err.Error(), Changes: len(one.Changes),
-		}, body)
-		if err != nil {
+		given := failure{ID: one.ID, FailedAt: now, Tries: at.Tries, Changes: len(one.Changes)}
+		given.because(got.err)
+		if err := keepFailure(ctx, r.options.Store, r.hook.Number, given, body); err != nil {
 			return 0, err
 		}
 		r.options.Logger.Warn("a webhook's delivery is given up", "webhook", r.hook.ID, "delivery", one.ID, "error", got.err)

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -122,7 +123,8 @@ func (b *Book) issue(d *Definitions, version string) {
 }
 
 // Change changes the definitions as one step, durably, and returns the edition that it made.
-// change may run several times, each time on what is there then, and its error ends it.
+// change may run several times, each time on what is there then, and its error ends it. Definitions that are
+// more than a register takes are an *event.InvalidError.
 func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Edition, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
@@ -130,6 +132,9 @@ func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Ed
 		d.complete()
 		return change(d)
 	})
+	if errors.Is(err, register.ErrTooLarge) {
+		return nil, event.Invalid("rule", "all segments together, with their rules and descriptions, take at most %d bytes", register.MaxBytes)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ const (
 	progressName = "segments/progress"
 	// saveEvery is the time between two checkpoints: how much may be done again after a crash.
 	saveEvery = 2 * time.Second
+	// clockSkew is by how much the clocks of processes that publish one after the other may differ.
+	clockSkew = time.Minute
 )
 
 // checkpointVersion is the newest form that is known here.
@@ -57,11 +59,21 @@ func (p *place) cursor() history.Cursor {
 	return maps.Clone(p.saved.Log)
 }
 
-// reach notes that events up to a place are taken in.
-func (p *place) reach(cursor history.Cursor) {
+// begin notes that events are followed from a place on.
+func (p *place) begin(cursor history.Cursor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.saved.Log = cursor
+}
+
+// reach notes that events up to a place are taken in. Where none are followed there is nothing to note: who
+// takes users may still be at those of before.
+func (p *place) reach(cursor history.Cursor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.saved.Log != nil && cursor != nil {
+		p.saved.Log = cursor
+	}
 }
 
 // forget notes that there is no segment, and that nothing is followed.
@@ -89,11 +101,38 @@ func (p *place) swept(number uint32) string {
 	return p.saved.Swept[number]
 }
 
-func (p *place) sweptAll(bases map[uint32]string, users int64) {
+// sweptAll notes that so many users were asked, for the segments of an edition that have a basis in bases. What
+// was noted of deleted ones goes.
+func (p *place) sweptAll(e *Edition, bases map[uint32]string, users int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	maps.Copy(p.saved.Swept, bases)
+	defined := make(map[uint32]bool, len(e.Segments))
+	for i := range e.Segments {
+		defined[e.Segments[i].Number] = true
+	}
+	maps.DeleteFunc(p.saved.Swept, func(number uint32, _ string) bool { return !defined[number] })
 	p.saved.Users = users
+}
+
+// rewind tells whether timers have rung up to a time that is far ahead of now, for the clock was put back; then
+// it takes back that they have, and that anybody was asked for anything: what was published meanwhile was as of
+// another time.
+func (p *place) rewind(now time.Time) bool {
+	p.saving.Lock() // and with it dropped
+	defer p.saving.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ms, back := now.UnixMilli(), false
+	for n, rung := range p.saved.Timers {
+		if rung > ms+clockSkew.Milliseconds() {
+			p.saved.Timers[n], p.dropped[n], back = ms, min(p.dropped[n], ms), true
+		}
+	}
+	if back {
+		p.saved.Swept = map[uint32]string{}
+	}
+	return back
 }
 
 func (p *place) users() int64 {

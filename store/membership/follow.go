@@ -64,7 +64,7 @@ func (p *Publisher) follow(ctx context.Context) error {
 			if from == nil { // nothing before now is missed: every segment is new, and swept
 				from = p.options.Log.Cursor()
 				p.dirty.reset(maps.Clone(from))
-				p.place.reach(from) // before a sweep may end, for it is what the sweep counts on
+				p.place.begin(from) // before a sweep may end, for it is what the sweep counts on
 			}
 			p.following.Store(true)
 			err := p.options.Log.Follow(ctx, from, f.note)

@@ -195,6 +195,32 @@ func TestTimeAloneMovesUsers(t *testing.T) {
 	}
 }
 
+// TestClockIsPutBack: a clock that was a year ahead for a while, also through a restart, leaves nothing behind.
+func TestClockIsPutBack(t *testing.T) {
+	f := newFixture(t)
+	quiet := f.define("quiet", "now - last_seen_at > duration('48h')")
+	f.write(view("1", "ann"), view("2", "bob"))
+	f.wants(quiet)
+	f.now.Store(noon.AddDate(1, 0, 0).UnixMicro())
+	f.wants(quiet, "ann", "bob")
+	f.now.Store(noon.Add(time.Hour).UnixMicro())
+	f.wants(quiet)
+	f.write(view("3", "bob"))
+	f.now.Store(noon.Add(48*time.Hour + time.Second).UnixMicro())
+	f.wants(quiet, "ann")
+	f.now.Store(noon.AddDate(1, 0, 0).UnixMicro())
+	f.wants(quiet, "ann", "bob")
+	f.close()
+	f.now.Store(noon.Add(48*time.Hour + time.Minute).UnixMicro())
+	f.open()
+	f.wants(quiet, "ann")
+	f.now.Store(noon.Add(50 * time.Hour).UnixMicro())
+	f.wants(quiet, "ann", "bob")
+	if got, want := f.folded(quiet), "ann+-+ bob+-+-+"; got != want {
+		t.Errorf("changes %q, want %q", got, want)
+	}
+}
+
 // TestWhoDidNothingThatARuleReads is a member from the first event on, whatever that is.
 func TestWhoDidNothingThatARuleReads(t *testing.T) {
 	f := newFixture(t)

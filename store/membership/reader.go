@@ -90,6 +90,21 @@ func (r *Reader) Now(ctx context.Context) (Cursor, error) {
 	return c, nil
 }
 
+// Check returns event.ErrNotFound where a cursor is ahead of what is published: it is of another store, or of
+// before this one was put back to an older state. What would come once the rows reach it is not what comes next.
+func (r *Reader) Check(ctx context.Context, c Cursor) error {
+	for shard, seq := range c {
+		head, err := r.Head(ctx, shard)
+		if err != nil {
+			return err
+		}
+		if seq > head {
+			return fmt.Errorf("the cursor is ahead of what is published: %w", event.ErrNotFound)
+		}
+	}
+	return nil
+}
+
 // Beginning returns the cursor before the first transition of a segment that was defined at a
 // time, or event.ErrNotFound where it is not kept any more.
 func (r *Reader) Beginning(ctx context.Context, defined time.Time) (Cursor, error) {

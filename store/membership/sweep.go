@@ -107,6 +107,7 @@ func (p *Publisher) sweep(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
+		p.rewind()
 		p.editing.RLock()
 		e := p.edition
 		p.editing.RUnlock()
@@ -119,7 +120,7 @@ func (p *Publisher) sweep(ctx context.Context) error {
 		if err != nil {
 			return ended(ctx, err)
 		}
-		p.place.sweptAll(bases, users)
+		p.place.sweptAll(e, bases, users)
 		if err := p.save(ctx); err != nil {
 			return ended(ctx, err)
 		}

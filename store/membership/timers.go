@@ -65,3 +65,18 @@ func (p *Publisher) ringShard(ctx context.Context, s *shard) error {
 	p.place.ringed(s.number, until)
 	return nil
 }
+
+// rewind has everybody asked anew where the clock was put back, as after an hour in which it was a year ahead:
+// else nobody would be looked at until the time comes up to which timers have rung.
+func (p *Publisher) rewind() {
+	now := p.options.Now()
+	if !p.place.rewind(now) {
+		return
+	}
+	p.options.Logger.Warn("the clock was put back: everybody is asked again for all segments", "now", now)
+	for _, s := range p.shards {
+		s.mu.Lock()
+		s.rung = p.place.timers(s.number)
+		s.mu.Unlock()
+	}
+}

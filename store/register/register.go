@@ -17,7 +17,12 @@ const (
 	formVersion = 1
 	// changeTries bounds how often a change is tried while others change the same register, too.
 	changeTries = 50
+	// MaxBytes is what a register takes, as store.Registers has it.
+	MaxBytes = 1 << 20
 )
+
+// ErrTooLarge says that a change would make more of a register than it takes.
+var ErrTooLarge = errors.New("too much in one register")
 
 // Formed is a pointer to what is stored in a register. Its form comes first in its JSON.
 type Formed[T any] interface {
@@ -57,8 +62,15 @@ func Read[T any, P Formed[T]](ctx context.Context, registers store.Registers, na
 // Write stores a register in the place of a version, and returns the new one; store.ErrTaken where
 // another is there by now.
 func Write[T any, P Formed[T]](ctx context.Context, registers store.Registers, name, instead string, value P) (string, error) {
+	return write[T, P](ctx, registers, name, instead, value, MaxBytes)
+}
+
+func write[T any, P Formed[T]](ctx context.Context, registers store.Registers, name, instead string, value P, most int) (string, error) {
 	*value.Form() = formVersion
 	data, err := json.Marshal(value)
+	if err == nil && len(data) > most {
+		err = fmt.Errorf("%d bytes: %w", len(data), ErrTooLarge)
+	}
 	if err == nil {
 		instead, err = registers.SetRegister(ctx, name, instead, data)
 	}
@@ -69,20 +81,26 @@ func Write[T any, P Formed[T]](ctx context.Context, registers store.Registers, n
 }
 
 // Change changes a register as one step, durably, and returns what is there then, with its version. do
-// may run several times, each time on what is there at that moment, and its error ends the change.
+// may run several times, each time on what is there at that moment, and its error ends the change. What would
+// come to more than MaxBytes, and to more than what was there, is not stored: the error wraps ErrTooLarge.
 func Change[T any, P Formed[T]](ctx context.Context, registers store.Registers, name string, do func(P) error) (T, string, error) {
+	var none T
 	for range changeTries {
-		value, version, err := Read[T, P](ctx, registers, name)
+		data, version, err := registers.Register(ctx, name)
+		if err != nil {
+			return none, "", fmt.Errorf("%s: %w", name, err)
+		}
+		value, err := Decode[T, P](name, data)
 		if err == nil {
 			err = do(&value)
 		}
 		if err != nil {
 			return value, "", err
 		}
-		if version, err = Write[T, P](ctx, registers, name, version, &value); !errors.Is(err, store.ErrTaken) {
+		version, err = write[T, P](ctx, registers, name, version, &value, max(len(data), MaxBytes))
+		if !errors.Is(err, store.ErrTaken) {
 			return value, version, err
 		}
 	}
-	var none T
 	return none, "", fmt.Errorf("%s: changes all the time: %w", name, event.ErrUnavailable)
 }

@@ -2,6 +2,7 @@ package register_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -54,5 +55,37 @@ func TestDecode(t *testing.T) {
 		if _, err := register.Decode[count]("count", []byte(text)); !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}
+	}
+}
+
+type text struct {
+	Version int    `json:"version"`
+	Text    string `json:"text"`
+}
+
+func (t *text) Form() *int { return &t.Version }
+
+// TestTooLarge: what a register does not take is refused, but where it makes what is there already less.
+func TestTooLarge(t *testing.T) {
+	s, err := embedded.Open(t.TempDir(), embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	set := func(bytes int) error {
+		_, _, err := register.Change(t.Context(), s, "text", func(x *text) error { x.Text = strings.Repeat("x", bytes); return nil })
+		return err
+	}
+	if err := set(register.MaxBytes); !errors.Is(err, register.ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := s.SetRegister(t.Context(), "text", "", []byte(`{"version":1,"text":"`+strings.Repeat("x", 2*register.MaxBytes)+`"}`)); err != nil {
+		t.Fatal(err) // as a release did that knew no bound
+	}
+	if err := set(register.MaxBytes + 1000); err != nil {
+		t.Error(err)
+	}
+	if err := set(register.MaxBytes + 2000); !errors.Is(err, register.ErrTooLarge) {
+		t.Error(err)
 	}
 }

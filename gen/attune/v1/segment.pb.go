@@ -1378,7 +1378,7 @@ func (x *ExportMembersResponse) GetMembers() []*Member {
 
 type CheckMembershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 1,000, together with anonymous_ids.
+	// At most 1,000, together with anonymous_ids; their number times that of the segments is at most 100,000.
 	UserIds      []string `protobuf:"bytes,1,rep,name=user_ids,json=userIds" json:"user_ids,omitempty"`
 	AnonymousIds []string `protobuf:"bytes,2,rep,name=anonymous_ids,json=anonymousIds" json:"anonymous_ids,omitempty"`
 	// All segments where empty; at most 1,000.
