@@ -30,7 +30,7 @@ func train(t testing.TB, algorithm string) *cf.Snapshot {
 			b.AddBasket([]string{item, fmt.Sprint(kind, (user/2+n+1)%10)})
 		}
 	}
-	return fit(t, b.Build(), cf.Options{Algorithm: algorithm, Factors: 8})
+	return fit(t, b.Build(), cf.Options{Algorithm: algorithm, Factors: 2})
 }
 
 func fit(t testing.TB, data *feedback.Dataset, options cf.Options) *cf.Snapshot {
