@@ -108,6 +108,10 @@ func (s *sender) send(ctx context.Context, h *hook, id string, body []byte) answ
 		return answer{err: plainError(err)}
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the connection, which neither the timeout nor ctx ends.
+		return answer{status: response.StatusCode, err: errors.New("status 101: no protocol was to be switched to")}
+	}
 	got := answer{status: response.StatusCode, retryAfter: retryAfter(response.Header.Get("Retry-After"), now)}
 	got.body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	got.body = got.body[:min(len(got.body), shownBytes)]

@@ -50,6 +50,40 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
+// TestNoAnswerHangs: whatever a receiver does with the connection, a try ends in time.
+func TestNoAnswerHangs(t *testing.T) {
+	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+	for _, text := range []string{"", upgrade, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10_000)} {
+		released := make(chan struct{})
+		receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_, _ = conn.Write([]byte(text)) // who does not read on is what is tried
+			<-released
+		}))
+		s := newSender(newGuard(true), 100*time.Millisecond, time.Now)
+		done := make(chan answer, 1)
+		go func() {
+			done <- s.send(t.Context(), &hook{URL: receiver.URL, Secret: makeSecret()}, "dlv_1", []byte("{}"))
+		}()
+		select {
+		case got := <-done:
+			if got.err == nil {
+				t.Errorf("%.30q is taken", text)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%.30q hangs", text)
+		}
+		close(released)
+		s.close()
+		receiver.Close()
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
