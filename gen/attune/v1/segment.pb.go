@@ -1646,7 +1646,8 @@ func (x *ListUserSegmentsResponse) GetSegmentIds() []string {
 type WatchSegmentRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	SegmentId string                 `protobuf:"bytes,1,opt,name=segment_id,json=segmentId" json:"segment_id,omitempty"`
-	// Where to go on, as the last response said; start counts where it is empty.
+	// Where to go on, as the last response said; start counts where it is empty. It is OUT_OF_RANGE where what
+	// comes next is not kept any more, or where it is ahead of all changes, as after stores were put back.
 	Cursor        string     `protobuf:"bytes,2,opt,name=cursor" json:"cursor,omitempty"`
 	Start         WatchStart `protobuf:"varint,3,opt,name=start,enum=attune.v1.WatchStart" json:"start,omitempty"`
 	unknownFields protoimpl.UnknownFields
