@@ -8,6 +8,7 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store/membership"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 const (
@@ -23,18 +24,9 @@ const (
 
 // follow calls look again and again until ctx ends.
 func follow(ctx context.Context, logger *slog.Logger, look func(context.Context) error) {
-	ticker := time.NewTicker(followEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := look(ctx); err != nil && ctx.Err() == nil {
-			logger.WarnContext(ctx, "what others learned cannot be seen", "error", err)
-		}
-	}
+	repeat.Look(ctx, followEvery, look, func(err error) {
+		logger.WarnContext(ctx, "what others learned cannot be seen", "error", err)
+	})
 }
 
 // task is something that segments read and that is to be learned, where that is due.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 const (
@@ -103,23 +104,16 @@ func (s *Shelf) load(ctx context.Context) error {
 // follow shows what other processes change.
 func (s *Shelf) follow(ctx context.Context) {
 	warn := rate.Sometimes{Interval: time.Minute}
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	look := func(ctx context.Context) error {
 		s.writing.Lock()
-		err := s.catchUp(ctx)
-		s.writing.Unlock()
-		if err != nil && ctx.Err() == nil {
-			warn.Do(func() {
-				s.logger.Warn("other processes' changes of the catalog cannot be seen; said once a minute", "error", err)
-			})
-		}
+		defer s.writing.Unlock()
+		return s.catchUp(ctx)
 	}
+	repeat.Look(ctx, lookEvery, look, func(err error) {
+		warn.Do(func() {
+			s.logger.Warn("other processes' changes of the catalog cannot be seen; said once a minute", "error", err)
+		})
+	})
 }
 
 // catchUp shows the changes after the revision; s.writing is held.

@@ -14,6 +14,7 @@ import (
 	"github.com/attune-shop/attune/model/cf/feedback"
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 const (
@@ -27,20 +28,11 @@ const (
 // is shared.
 func (s *Service) Follow(ctx context.Context) {
 	warn := rate.Sometimes{Interval: time.Minute}
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := s.Load(ctx); err != nil && ctx.Err() == nil {
-			warn.Do(func() {
-				s.options.Logger.WarnContext(ctx, "models that other servers activate cannot be seen; said once a minute", "error", err)
-			})
-		}
-	}
+	repeat.Look(ctx, lookEvery, s.Load, func(err error) {
+		warn.Do(func() {
+			s.options.Logger.WarnContext(ctx, "models that other servers activate cannot be seen; said once a minute", "error", err)
+		})
+	})
 }
 
 // Load puts the store's active version in service; where that is the one of the last call,

@@ -5,10 +5,10 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/membership"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 // heads tells all webhooks of new rows: the stores are asked once for all of them.
@@ -49,32 +49,28 @@ func (h *heads) wait(ctx context.Context, shard int, after store.Seq) error {
 
 // follow looks for new rows until ctx ends.
 func (h *heads) follow(ctx context.Context, logger *slog.Logger) {
-	ticker := time.NewTicker(h.reader.PollEvery())
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if !h.wanted.Load() {
-			continue
-		}
-		for shard := range h.seqs {
-			head, err := h.reader.Head(ctx, shard)
-			if err != nil {
-				if ctx.Err() == nil {
-					logger.Warn("changes of segments cannot be seen by webhooks", "error", err)
-				}
-				break
-			}
-			h.mu.Lock()
-			if head > h.seqs[shard] {
-				h.seqs[shard] = head
-				close(h.changed[shard])
-				h.changed[shard] = make(chan struct{})
-			}
-			h.mu.Unlock()
-		}
+	repeat.Look(ctx, h.reader.PollEvery(), h.look, func(err error) {
+		logger.Warn("changes of segments cannot be seen by webhooks", "error", err)
+	})
+}
+
+// look looks for new rows, while somebody waits for them.
+func (h *heads) look(ctx context.Context) error {
+	if !h.wanted.Load() {
+		return nil
 	}
+	for shard := range h.seqs {
+		head, err := h.reader.Head(ctx, shard)
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		if head > h.seqs[shard] {
+			h.seqs[shard] = head
+			close(h.changed[shard])
+			h.changed[shard] = make(chan struct{})
+		}
+		h.mu.Unlock()
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/attune-shop/attune/model/segment"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/register"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 const (
@@ -144,16 +145,7 @@ func (b *Book) Change(ctx context.Context, change func(*Definitions) error) (*Ed
 
 // Follow refreshes until ctx ends, for as long as others share the store.
 func (b *Book) Follow(ctx context.Context) {
-	ticker := time.NewTicker(refreshEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := b.Refresh(ctx); err != nil && ctx.Err() == nil {
-			b.logger.Warn("what others defined of segments cannot be seen", "error", err)
-		}
-	}
+	repeat.Look(ctx, refreshEvery, b.Refresh, func(err error) {
+		b.logger.Warn("what others defined of segments cannot be seen", "error", err)
+	})
 }

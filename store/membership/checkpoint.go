@@ -12,6 +12,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/history"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 const (
@@ -185,18 +186,7 @@ func (p *Publisher) restore(ctx context.Context) error {
 
 // checkpoint saves how far everything is, until ctx ends.
 func (p *Publisher) checkpoint(ctx context.Context) error {
-	ticker := time.NewTicker(saveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			if err := p.save(ctx); err != nil {
-				return ended(ctx, err)
-			}
-		}
-	}
+	return ended(ctx, repeat.Every(ctx, saveEvery, p.save))
 }
 
 // save moves the marks of the transitions, saves a checkpoint, and deletes the timers that have

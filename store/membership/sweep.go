@@ -16,6 +16,7 @@ import (
 	"github.com/attune-shop/attune/model/event"
 	"github.com/attune-shop/attune/store"
 	"github.com/attune-shop/attune/store/history"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 // sweepEvery is the time between two looks whether something is to be swept.
@@ -99,32 +100,23 @@ func (p *Publisher) pending(e *Edition) (bits, map[uint32]string) {
 
 // sweep asks every user for the segments that are new or have another rule, until ctx ends.
 func (p *Publisher) sweep(ctx context.Context) error {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	return ended(ctx, repeat.Every(ctx, sweepEvery, func(ctx context.Context) error {
 		p.rewind()
 		p.editing.RLock()
 		e := p.edition
 		p.editing.RUnlock()
 		which, bases := p.pending(e)
 		if len(bases) == 0 || !p.following.Load() {
-			continue
+			return nil
 		}
 		users, err := p.askEverybody(ctx, e, which, bases)
 		p.progress.Store(nil)
 		if err != nil {
-			return ended(ctx, err)
+			return err
 		}
 		p.place.sweptAll(e, bases, users)
-		if err := p.save(ctx); err != nil {
-			return ended(ctx, err)
-		}
-	}
+		return p.save(ctx)
+	}))
 }
 
 // askEverybody looks at every user there is. What a scan saw of a user is as good as what is known

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/attune-shop/attune/store"
+	"github.com/attune-shop/attune/store/repeat"
 )
 
 // trimEvery is the time between two looks for transitions that are old enough to be deleted.
@@ -14,20 +15,14 @@ const trimEvery = 10 * time.Minute
 
 // trim deletes transitions that are old enough, until ctx ends.
 func (p *Publisher) trim(ctx context.Context) error {
-	ticker := time.NewTicker(trimEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	return ended(ctx, repeat.Every(ctx, trimEvery, func(ctx context.Context) error {
 		for _, s := range p.shards {
 			if err := p.trimShard(ctx, s); err != nil {
-				return ended(ctx, err)
+				return err
 			}
 		}
-	}
+		return nil
+	}))
 }
 
 // trimShard deletes the rows that are old enough but for the last of them: its time says from when on all
