@@ -84,7 +84,7 @@ func (d *deliverer) wake() {
 
 // work delivers whenever the lease is to be had, until ctx ends.
 func (d *deliverer) work(ctx context.Context) {
-	for ctx.Err() == nil {
+	for {
 		held, err := lease.Take(ctx, d.options.Store, leaseName, d.options.Logger)
 		if err == nil {
 			err = d.deliver(held.Context())
@@ -93,9 +93,8 @@ func (d *deliverer) work(ctx context.Context) {
 		if ctx.Err() == nil && err != nil && !errors.Is(err, event.ErrBusy) {
 			d.options.Logger.Error("webhooks are not delivered; will be tried again", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryEvery):
+		if !sleep(ctx, retryEvery) {
+			return
 		}
 	}
 }

@@ -3,9 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/attune-shop/attune/model/event"
 )
@@ -50,14 +49,18 @@ func (s secret) key() []byte {
 
 // sign returns the webhook-signature of a delivery as the Standard Webhooks specification has it: one
 // for each secret, with spaces between them.
-func sign(secrets []secret, id, timestamp string, body []byte) string {
+func sign(secrets []secret, id string, at time.Time, body []byte) (string, error) {
 	signatures := make([]string, len(secrets))
 	for i, s := range secrets {
-		mac := hmac.New(sha256.New, s.key())
-		_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, timestamp, body) // it never fails
-		signatures[i] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		signer, err := standardwebhooks.NewWebhookRaw(s.key())
+		if err == nil {
+			signatures[i], err = signer.Sign(id, at, body)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	return strings.Join(signatures, " ")
+	return strings.Join(signatures, " "), nil
 }
 
 // answer is what became of one try of a delivery.
@@ -97,12 +100,15 @@ func (s *sender) send(ctx context.Context, h *hook, id string, body []byte) answ
 		return answer{err: errors.New("the URL cannot be used")}
 	}
 	now := s.now()
-	timestamp := strconv.FormatInt(now.Unix(), 10)
+	signature, err := sign(h.secrets(now), id, now, body)
+	if err != nil {
+		return answer{err: errors.New("the secret cannot be used")}
+	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "attune-webhook")
-	request.Header.Set("Webhook-Id", id)
-	request.Header.Set("Webhook-Timestamp", timestamp)
-	request.Header.Set("Webhook-Signature", sign(h.secrets(now), id, timestamp, body))
+	request.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	request.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
 	response, err := s.client.Do(request)
 	if err != nil {
 		return answer{err: plainError(err)}
