@@ -86,7 +86,7 @@ func holdTime(d *feedback.Dataset, of Sample) *Holdout {
 	}
 	h := &Holdout{Past: d.Keep(func(x feedback.Entry) bool { return x.At < best.cut }), About: "what %d users chose last"}
 	m := d.Marks()
-	for _, k := range draw(len(best.users), of.Users, of.Seed, func(k int) uint64 { return m.Users[best.users[k]] }) {
+	for _, k := range feedback.Draw(len(best.users), of.Users, of.Seed, func(k int) uint64 { return m.Users[best.users[k]] }) {
 		h.ask(best.users[k], best.relevant[k])
 	}
 	return h
@@ -171,7 +171,7 @@ func holdRandom(d *feedback.Dataset, of Sample) *Holdout {
 			continue
 		}
 		var items []int32
-		for _, k := range draw(len(columns), n, of.Seed, func(k int) uint64 { return feedback.Lot(m.Users[user], m.Items[columns[k]]) }) {
+		for _, k := range feedback.Draw(len(columns), n, of.Seed, func(k int) uint64 { return feedback.Lot(m.Users[user], m.Items[columns[k]]) }) {
 			items = append(items, columns[k])
 		}
 		slices.Sort(items)
@@ -231,8 +231,13 @@ func holdNext(d *feedback.Dataset, of Sample) *Holdout {
 			all, lots = append(all, c), append(lots, feedback.Lot(m.Users[user], uint64(k)))
 		}
 	}
-	for _, k := range draw(len(all), of.Clicks, of.Seed, func(k int) uint64 { return lots[k] }) {
+	for _, k := range feedback.Draw(len(all), of.Clicks, of.Seed, func(k int) uint64 { return lots[k] }) {
 		h.Cases = append(h.Cases, all[k])
 	}
 	return h
+}
+
+// drawUsers draws those who are evaluated.
+func drawUsers(m feedback.Marks, of Sample) []int {
+	return feedback.Draw(len(m.Users), of.Users, of.Seed, func(k int) uint64 { return m.Users[k] })
 }

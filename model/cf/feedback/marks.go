@@ -1,7 +1,9 @@
 package feedback
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -46,4 +48,25 @@ func Lot(numbers ...uint64) uint64 {
 		bytes = binary.LittleEndian.AppendUint64(bytes, x)
 	}
 	return xxhash.Sum64(bytes)
+}
+
+// drawn is a number that may be drawn, and its lot.
+type drawn struct {
+	number int
+	lot    uint64
+}
+
+// Draw returns n of the numbers below total, or all where there are fewer: those whose marks draw the lowest
+// lots by the seed, in the order of the lots. O(total log total).
+func Draw(total, n int, seed int64, mark func(k int) uint64) []int {
+	all := make([]drawn, total)
+	for k := range all {
+		all[k] = drawn{k, Lot(uint64(seed), mark(k))}
+	}
+	slices.SortFunc(all, func(a, b drawn) int { return cmp.Or(cmp.Compare(a.lot, b.lot), cmp.Compare(a.number, b.number)) })
+	numbers := make([]int, min(n, total))
+	for k := range numbers {
+		numbers[k] = all[k].number
+	}
+	return numbers
 }

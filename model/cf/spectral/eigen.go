@@ -1,12 +1,10 @@
 package spectral
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
@@ -53,11 +51,8 @@ func (s *spectrum) decompose(ctx context.Context, k int, marks []uint64, seed in
 	e := &eigen{spectrum: s, workers: workers, memory: s.newBlocks(workers)}
 	e.q, e.y = dense.Zeros(s.items.Len(), l), dense.Zeros(s.items.Len(), l)
 	random := rand.New(rand.NewPCG(uint64(seed), 2))
-	slices.SortFunc(active, func(i, j int32) int {
-		return cmp.Compare(feedback.Lot(uint64(seed), marks[i]), feedback.Lot(uint64(seed), marks[j]))
-	})
-	for place, i := range active {
-		e.q.Data[int(i)*e.q.Stride+place%l] = float32(random.NormFloat64())
+	for place, k := range feedback.Draw(len(active), len(active), seed, func(k int) uint64 { return marks[active[k]] }) {
+		e.q.Data[int(active[k])*e.q.Stride+place%l] = float32(random.NormFloat64())
 	}
 	for round := range eigenRounds + 1 {
 		if e.q.Cols == 0 || round == 1 && l == len(active) {
