@@ -3,6 +3,8 @@ package likeness
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Estimate is a figure, and where it lies with a confidence of 95 %, over draws of users.
@@ -27,7 +29,7 @@ func auc(in, out []float64) float64 {
 	if len(in) == 0 || len(out) == 0 {
 		return .5
 	}
-	return mean(placed(in, out))
+	return stat.Mean(placed(in, out), nil)
 }
 
 // compare returns the AUC of two scores over the same members and others, and the first less the
@@ -37,9 +39,9 @@ func compare(in1, out1, in2, out2 []float64) (first, second, less Estimate) {
 	a1, a2 := auc(in1, out1), auc(in2, out2)
 	of1, of2 := placed(in1, out1), placed(in2, out2)
 	by1, by2 := placed(out1, in1), placed(out2, in2)
-	var1 := covariance(of1, of1)/float64(len(in1)) + covariance(by1, by1)/float64(len(out1))
-	var2 := covariance(of2, of2)/float64(len(in2)) + covariance(by2, by2)/float64(len(out2))
-	both := covariance(of1, of2)/float64(len(in1)) + covariance(by1, by2)/float64(len(out1))
+	var1 := stat.Variance(of1, nil)/float64(len(in1)) + stat.Variance(by1, nil)/float64(len(out1))
+	var2 := stat.Variance(of2, nil)/float64(len(in2)) + stat.Variance(by2, nil)/float64(len(out2))
+	both := stat.Covariance(of1, of2, nil)/float64(len(in1)) + stat.Covariance(by1, by2, nil)/float64(len(out1))
 	return estimate(a1, var1, 0, 1), estimate(a2, var2, 0, 1), estimate(a1-a2, var1+var2-2*both, -1, 1)
 }
 
@@ -53,24 +55,4 @@ func placed(scores, others []float64) []float64 {
 		places[i] = float64(below+upTo) / 2 / float64(len(others))
 	}
 	return places
-}
-
-func mean(all []float64) float64 {
-	sum := 0.
-	for _, x := range all {
-		sum += x
-	}
-	return sum / float64(len(all))
-}
-
-// covariance returns the unbiased one of two lists of the same length, 0 of less than two.
-func covariance(a, b []float64) float64 {
-	if len(a) < 2 {
-		return 0
-	}
-	sum, ma, mb := 0., mean(a), mean(b)
-	for i := range a {
-		sum += (a[i] - ma) * (b[i] - mb)
-	}
-	return sum / float64(len(a)-1)
 }
