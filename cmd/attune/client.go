@@ -77,15 +77,21 @@ func connect(addr string) (*shopServer, error) {
 	}, nil
 }
 
-// ask opens a connection for one command and gives each of its errors the words for people.
+// ask has Timeout for what talk does.
 func (r *remote) ask(ctx context.Context, do func(ctx context.Context, s *shopServer) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	return r.talk(ctx, do)
+}
+
+// talk opens a connection for one command, which takes as long as it takes, and gives each of its errors the
+// words for people.
+func (r *remote) talk(ctx context.Context, do func(ctx context.Context, s *shopServer) error) error {
 	s, err := connect(r.Addr)
 	if err != nil {
 		return err
 	}
 	defer s.conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
 	return s.failure(do(ctx, s))
 }
 

@@ -13,16 +13,13 @@ type segmentLearnBuyersCmd struct{ remote }
 
 // Run has the server learn, for as long as that takes, and prints what it is worth.
 func (c *segmentLearnBuyersCmd) Run(ctx context.Context, out io.Writer) error {
-	server, err := connect(c.Addr)
-	if err != nil {
-		return err
-	}
-	defer server.conn.Close()
-	learned, err := server.segments.LearnBuyers(ctx, &attunev1.LearnBuyersRequest{})
-	if err != nil {
-		return server.failure(err)
-	}
-	return c.showBuyers(out, learned)
+	return c.talk(ctx, func(ctx context.Context, s *shopServer) error {
+		learned, err := s.segments.LearnBuyers(ctx, &attunev1.LearnBuyersRequest{})
+		if err != nil {
+			return err
+		}
+		return c.showBuyers(out, learned)
+	})
 }
 
 type segmentBuyersModelCmd struct{ remote }

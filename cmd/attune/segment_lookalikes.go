@@ -16,16 +16,13 @@ type segmentLearnLookalikesCmd struct {
 
 // Run has the server learn, for as long as that takes, and prints what it is worth.
 func (c *segmentLearnLookalikesCmd) Run(ctx context.Context, out io.Writer) error {
-	server, err := connect(c.Addr)
-	if err != nil {
-		return err
-	}
-	defer server.conn.Close()
-	learned, err := server.segments.LearnLookalikes(ctx, &attunev1.LearnLookalikesRequest{SegmentId: c.ID})
-	if err != nil {
-		return server.failure(err)
-	}
-	return c.showLookalikes(out, learned)
+	return c.talk(ctx, func(ctx context.Context, s *shopServer) error {
+		learned, err := s.segments.LearnLookalikes(ctx, &attunev1.LearnLookalikesRequest{SegmentId: c.ID})
+		if err != nil {
+			return err
+		}
+		return c.showLookalikes(out, learned)
+	})
 }
 
 type segmentLookalikesModelCmd struct {

@@ -37,20 +37,18 @@ var objectives = map[string]attunev1.Objective{
 
 // Run trains and prints what each algorithm reached.
 func (c *trainCmd) Run(ctx context.Context, out io.Writer) error {
-	server, err := connect(c.Addr)
-	if err != nil {
-		return err
-	}
-	defer server.conn.Close()
-	model, err := train(ctx, server, &attunev1.TrainRequest{
+	request := &attunev1.TrainRequest{
 		Algorithm: c.Algorithm, Seed: c.Seed, Budget: durationpb.New(c.Budget),
 		KeepActive: c.KeepActive, ActivateWorse: c.ActivateWorse,
 		Objective: objectives[c.Objective], Limit: c.Limit, IncludeSeen: c.IncludeSeen,
-	}, os.Stderr)
-	if err != nil {
-		return server.failure(err)
 	}
-	return c.show(out, model)
+	return c.talk(ctx, func(ctx context.Context, s *shopServer) error {
+		model, err := train(ctx, s, request, os.Stderr)
+		if err != nil {
+			return err
+		}
+		return c.show(out, model)
+	})
 }
 
 // train trains and shows its phases on progress, each with the time that is left, and in the
